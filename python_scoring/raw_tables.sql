@@ -1,0 +1,170 @@
+-- Everything that Python writes and dbt reads. Idempotent: run at every start.
+-- People's identifiers live here and in staging only; readers get neither.
+
+create schema if not exists raw;
+
+-- One row per file set taken in: whose cohort, as of when, for what.
+create table if not exists raw.loads (
+    load_id bigint generated always as identity primary key,
+    source text not null check (source in ('cms', 'cohort', 'synth')),
+    purpose text not null check (purpose in ('cohort', 'training')),
+    org_code text not null,
+    as_of_date date not null,
+    content_sha256 text not null check (length(content_sha256) = 64),
+    files text [] not null,
+    row_count bigint not null,
+    rejected_count bigint not null,
+    -- false where nobody can know yet what happened in the 90 days after
+    has_outcomes boolean not null,
+    loaded_at timestamptz not null default now()
+);
+create unique index if not exists loads_one_cohort_a_day
+on raw.loads (org_code, as_of_date) where purpose = 'cohort';
+create unique index if not exists loads_training_once
+on raw.loads (org_code, as_of_date, content_sha256) where purpose = 'training';
+
+create table if not exists raw.rejected_rows (
+    load_id bigint not null references raw.loads (load_id) on delete cascade,
+    file text not null,
+    line bigint not null,
+    column_name text not null,
+    value text,
+    reason text not null
+);
+create index if not exists rejected_rows_load on raw.rejected_rows (load_id);
+
+-- The cohort layout: the base fields, and what the file said of derived ones.
+create table if not exists raw.cohort_patients (
+    load_id bigint not null references raw.loads (load_id) on delete cascade,
+    external_id text not null,
+    age smallint not null,
+    is_female smallint not null,
+    race_code smallint not null,
+    has_esrd smallint not null,
+    has_alzheimers smallint not null,
+    has_chf smallint not null,
+    has_ckd smallint not null,
+    has_cancer smallint not null,
+    has_copd smallint not null,
+    has_depression smallint not null,
+    has_diabetes smallint not null,
+    has_ischemic_heart smallint not null,
+    has_ra_oa smallint not null,
+    has_stroke smallint not null,
+    total_admissions integer not null,
+    total_hospital_days integer not null,
+    days_since_last_admission integer,
+    total_outpatient_visits integer not null,
+    annual_cost double precision not null,
+    inpatient_cost double precision not null,
+    reported_is_elderly smallint,
+    reported_recent_admission smallint,
+    reported_high_outpatient_user smallint,
+    reported_cost_percentile double precision,
+    reported_high_cost smallint,
+    reported_frailty_score double precision,
+    reported_complexity_index double precision,
+    primary key (load_id, external_id)
+);
+
+-- days_to_readmission is null where none came within 90 days.
+create table if not exists raw.cohort_outcomes (
+    load_id bigint not null references raw.loads (load_id) on delete cascade,
+    external_id text not null,
+    days_to_readmission smallint check (days_to_readmission between 1 and 90),
+    primary key (load_id, external_id)
+);
+
+-- CMS DE-SynPUF, under CMS's own column names.
+create table if not exists raw.cms_beneficiaries (
+    load_id bigint not null references raw.loads (load_id) on delete cascade,
+    desynpuf_id text not null,
+    bene_birth_dt date not null,
+    bene_death_dt date,
+    bene_sex_ident_cd smallint not null,
+    bene_race_cd smallint not null,
+    bene_esrd_ind text not null,
+    sp_alzhdmta smallint not null,
+    sp_chf smallint not null,
+    sp_chrnkidn smallint not null,
+    sp_cncr smallint not null,
+    sp_copd smallint not null,
+    sp_depressn smallint not null,
+    sp_diabetes smallint not null,
+    sp_ischmcht smallint not null,
+    sp_ra_oa smallint not null,
+    sp_strketia smallint not null,
+    medreimb_ip double precision not null,
+    benres_ip double precision not null,
+    medreimb_op double precision not null,
+    medreimb_car double precision not null,
+    primary key (load_id, desynpuf_id)
+);
+
+create table if not exists raw.cms_inpatient_claims (
+    load_id bigint not null references raw.loads (load_id) on delete cascade,
+    desynpuf_id text not null,
+    clm_id text not null,
+    segment smallint not null,
+    clm_from_dt date not null,
+    clm_thru_dt date not null,
+    clm_admsn_dt date not null,
+    nch_bene_dschrg_dt date,
+    clm_utlztn_day_cnt integer not null,
+    clm_pmt_amt double precision not null,
+    primary key (load_id, clm_id, segment)
+);
+
+create table if not exists raw.cms_outpatient_claims (
+    load_id bigint not null references raw.loads (load_id) on delete cascade,
+    desynpuf_id text not null,
+    clm_id text not null,
+    segment smallint not null,
+    clm_from_dt date not null,
+    clm_thru_dt date not null,
+    clm_pmt_amt double precision not null,
+    primary key (load_id, clm_id, segment)
+);
+
+-- Fitted models: what they were fitted on, with what, and which file they are.
+create table if not exists raw.model_registry (
+    model_version text primary key,
+    target text not null,
+    is_champion boolean not null,
+    trained_at timestamptz not null default now(),
+    training_fingerprint text not null,
+    training_rows bigint not null,
+    feature_names text [] not null,
+    reference_patient jsonb not null,
+    library_versions jsonb not null,
+    metrics jsonb not null,
+    artifact_file text not null,
+    artifact_sha256 text not null check (length(artifact_sha256) = 64)
+);
+create unique index if not exists model_registry_one_champion
+on raw.model_registry (target) where is_champion;
+
+-- The scoring ledger: append-only, one batch a run, one transaction a batch.
+create table if not exists raw.prediction_batches (
+    batch_id bigint generated always as identity primary key,
+    target text not null,
+    model_version text not null references raw.model_registry (model_version),
+    scored_at timestamptz not null,
+    row_count bigint not null
+);
+
+create table if not exists raw.predictions (
+    batch_id bigint not null references raw.prediction_batches (batch_id),
+    patient_id bigint not null,
+    -- of the 27 features the score was made from: the same hash, the same score
+    features_hash bigint not null,
+    score double precision not null,
+    reason_1_contribution double precision not null,
+    reason_2_contribution double precision not null,
+    reason_3_contribution double precision not null,
+    window_days smallint not null,
+    reason_1_feature_id smallint not null,
+    reason_2_feature_id smallint not null,
+    reason_3_feature_id smallint not null,
+    primary key (patient_id, window_days, batch_id)
+);
