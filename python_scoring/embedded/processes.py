@@ -1,0 +1,112 @@
+"""Which process is the server of a data folder, dead or alive.
+
+PostgreSQL's own `postmaster.pid` survives a `kill -9`, and its number may by
+then belong to anything else. So a pid counts only if that process is a
+PostgreSQL whose working folder is the data folder.
+"""
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import psutil
+
+from python_scoring.errors import RiskmartError
+
+
+def find_server(data_dir: Path) -> psutil.Process | None:
+    """Return the live postmaster of a data folder, if there is one."""
+    pid = _recorded_pid(data_dir)
+    if pid is None:
+        return None
+    try:
+        process = psutil.Process(pid)
+    except psutil.NoSuchProcess:
+        return None
+    return process if _serves(process, data_dir) else None
+
+
+def clear_leftovers(data_dir: Path, socket_dir: Path) -> None:
+    """Remove what a killed server left, once none of its processes is left.
+
+    A postmaster that was killed may leave backends at work for a moment, and a
+    second server beside them would ruin the data.
+
+    Raises
+    ------
+    RiskmartError
+        Some are there still, and do not go.
+    """
+    if _recorded_pid(data_dir) is None:
+        return
+    _end_orphans(data_dir)
+    (data_dir / "postmaster.pid").unlink(missing_ok=True)
+    for lock in socket_dir.glob(".s.PGSQL.*"):
+        lock.unlink()
+
+
+def end(pid: int, how: signal.Signals, timeout: float) -> bool:
+    """Send a signal; whether the process is gone in time (seconds)."""
+    try:
+        os.kill(pid, how)
+    except ProcessLookupError:
+        return True
+    give_up = time.monotonic() + timeout
+    while not is_gone(pid):
+        if time.monotonic() > give_up:
+            return False
+        time.sleep(0.01)
+    return True
+
+
+def is_gone(pid: int) -> bool:
+    """Whether a process is over, be it that nobody has collected it yet."""
+    try:
+        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
+def _recorded_pid(data_dir: Path) -> int | None:
+    try:
+        first_line = (data_dir / "postmaster.pid").read_text().split("\n", 1)[0]
+    except FileNotFoundError:
+        return None
+    # The file of a server that died while writing it may be empty.
+    return int(first_line) if first_line.strip().isdigit() else 0
+
+
+def _serves(process: psutil.Process, data_dir: Path) -> bool:
+    try:
+        if process.status() == psutil.STATUS_ZOMBIE:
+            return False
+        here = Path(process.cwd())
+        return process.name().startswith("postgres") and here == data_dir.resolve()
+    except psutil.NoSuchProcess:
+        return False
+    except psutil.AccessDenied:
+        # Not ours to look into, so not a server that we started.
+        return False
+
+
+def _orphans(data_dir: Path) -> list[psutil.Process]:
+    return [p for p in psutil.process_iter() if _serves(p, data_dir)]
+
+
+def _end_orphans(data_dir: Path) -> None:
+    # They notice by themselves that their postmaster is gone, busy ones last.
+    for how in (None, signal.SIGTERM, signal.SIGQUIT, signal.SIGKILL):
+        orphans = _orphans(data_dir)
+        for process in orphans if how else []:
+            process.send_signal(how)
+        gone_by = time.monotonic() + 3
+        while orphans and time.monotonic() < gone_by:
+            time.sleep(0.05)
+            orphans = _orphans(data_dir)
+        if not orphans:
+            return
+    raise RiskmartError(
+        f"processes of a killed server still use {data_dir}: "
+        f"{', '.join(str(p.pid) for p in orphans)}; end them and try again"
+    )

@@ -1,0 +1,284 @@
+"""The one module that talks to the database: connect, prepare, copy in and out.
+
+Bulk data goes both ways in PostgreSQL's binary COPY format, which numpy reads and
+writes as arrays of fixed-width records: no Python object per row or cell.
+Format: https://www.postgresql.org/docs/current/sql-copy.html, "Binary Format".
+"""
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psycopg
+from psycopg import sql
+
+from python_scoring import config
+from python_scoring.embedded import identity
+from python_scoring.errors import BadInput
+
+OLDEST_SERVER = 15
+CHUNK_ROWS = 100_000
+
+_RAW_TABLES = Path(__file__).with_name("raw_tables.sql")
+_PREPARE_LOCK = 0x7269736B  # "risk", for an advisory lock of ours
+
+_COPY_SIGNATURE = b"PGCOPY\n\xff\r\n\0"
+_COPY_HEADER = _COPY_SIGNATURE + bytes(8)
+_COPY_TRAILER = b"\xff\xff"
+
+# numpy's type to PostgreSQL's: type oids of int2, int4, int8 and float8.
+_TYPE_OIDS = {"i2": 21, "i4": 23, "i8": 20, "f8": 701}
+_TYPE_NAMES = {21: "smallint", 23: "integer", 20: "bigint", 701: "double precision"}
+
+Connection = psycopg.Connection[tuple[Any, ...]]
+
+
+def conninfo() -> str:
+    """Return the connection string of the warehouse in force. Never print it."""
+    return config.conninfo()
+
+
+def connect(**options: Any) -> Connection:
+    """Connect to the warehouse in force.
+
+    Parameters
+    ----------
+    options
+        For `psycopg.connect`, as `autocommit`.
+
+    Raises
+    ------
+    BadInput
+        It cannot be reached, refuses us, or is older than PostgreSQL 15.
+    """
+    embedded = not config.is_team_server()
+    if embedded and config.socket_dir().is_dir():
+        identity.check_private(config.socket_dir())
+    try:
+        connection = psycopg.connect(config.conninfo(), **options)
+    except psycopg.OperationalError as error:
+        hint = "; start it with ./riskmart db start" if embedded else ""
+        raise BadInput(
+            f"no connection to the warehouse ({config.describe()}): "
+            f"{str(error).strip()}{hint}"
+        ) from None
+    _check_version(connection)
+    return connection
+
+
+def _check_version(connection: Connection) -> None:
+    version = connection.info.server_version
+    if version < OLDEST_SERVER * 10000:
+        connection.close()
+        raise BadInput(
+            f"the warehouse ({config.describe()}) is PostgreSQL {version // 10000}; "
+            f"expected {OLDEST_SERVER} or newer"
+        )
+
+
+def prepare(connection: Connection) -> None:
+    """Make the tables that Python writes and dbt reads, if they are not there.
+
+    Any number of callers at once are safe. What was applied is noted in the
+    schema's comment: even `create index if not exists` waits for every writer of
+    its table, so that a long load would hold up each command beside it.
+    """
+    statements = _RAW_TABLES.read_text(encoding="utf-8")
+    digest = hashlib.sha256(statements.encode()).hexdigest()[:16]
+    note = f"What Python writes and dbt reads; tables as of {digest}"
+    with connection.transaction():
+        connection.execute("select pg_advisory_xact_lock(%s)", (_PREPARE_LOCK,))
+        if _schema_note(connection) == note:
+            return
+        connection.execute("set local client_min_messages = warning")
+        connection.execute(statements.encode())
+        connection.execute(
+            sql.SQL("comment on schema raw is {}").format(sql.Literal(note))
+        )
+
+
+def _schema_note(connection: Connection) -> str | None:
+    row = connection.execute(
+        "select obj_description(to_regnamespace('raw'), 'pg_namespace')"
+    ).fetchone()
+    return row[0] if row else None
+
+
+def copy_in(
+    connection: Connection,
+    table: str,
+    columns: Mapping[str, np.ndarray],
+    chunk_rows: int = CHUNK_ROWS,
+) -> int:
+    """Append columns to a table, by binary COPY.
+
+    Parameters
+    ----------
+    table
+        Its name, with or without schema: `raw.predictions`.
+    columns
+        Arrays of one length, shape (rows,), by column name; int16, int32, int64
+        or float64, as the table's column is. They cannot hold nulls; NaN stays
+        NaN.
+
+    Returns
+    -------
+    int
+        Rows copied. The caller commits.
+
+    Raises
+    ------
+    ValueError
+        Lengths differ, or a type is not the table's.
+    """
+    arrays = {name: np.asarray(values) for name, values in columns.items()}
+    if not arrays or any(a.ndim != 1 for a in arrays.values()):
+        raise ValueError(f"{table}: expected columns of shape (rows,)")
+    lengths = {len(a) for a in arrays.values()}
+    if len(lengths) > 1:
+        raise ValueError(f"{table}: columns of different lengths {sorted(lengths)}")
+    rows = lengths.pop()
+    target = sql.Identifier(*table.split("."))
+    names = sql.SQL(", ").join(map(sql.Identifier, arrays))
+    dtype = np.dtype([(name, a.dtype) for name, a in arrays.items()])
+    probe = sql.SQL("select {} from {}").format(names, target)
+    _check_types(connection, probe, dtype)
+    wire = _wire_type(dtype)
+    statement = sql.SQL("copy {} ({}) from stdin (format binary)")
+    with connection.cursor() as cursor:
+        with cursor.copy(statement.format(target, names)) as copy:
+            copy.write(_COPY_HEADER)
+            for start in range(0, rows, chunk_rows):
+                part = {n: a[start : start + chunk_rows] for n, a in arrays.items()}
+                copy.write(_to_records(part, wire).tobytes())
+            copy.write(_COPY_TRAILER)
+        return cursor.rowcount
+
+
+def copy_out(
+    connection: Connection,
+    query: str,
+    dtype: np.dtype,
+    chunk_rows: int = CHUNK_ROWS,
+) -> Iterator[np.ndarray]:
+    """Read a query's rows in chunks, by binary COPY, in steady memory.
+
+    Parameters
+    ----------
+    query
+        A select of not-null columns; coalesce what may be null, as to
+        `'NaN'::float8`.
+    dtype
+        One field per column, of the same name and order: i2, i4, i8 or f8.
+
+    Yields
+    ------
+    numpy.ndarray
+        Structured array of `dtype`, shape (up to chunk_rows,); none for no rows.
+
+    Raises
+    ------
+    ValueError
+        Names or types are not the query's, or a value is null.
+    """
+    dtype = np.dtype(dtype)
+    bare = query.strip().rstrip(";")
+    statement = sql.SQL(bare)
+    _check_types(connection, statement, dtype)
+    wire = _wire_type(dtype)
+    size = wire.itemsize
+    parts: list[bytes] = []
+    held = 0
+    with connection.cursor() as cursor:
+        with cursor.copy(
+            sql.SQL("copy ({}) to stdout (format binary)").format(statement)
+        ) as copy:
+            for message in _without_header(copy):
+                parts.append(message)
+                held += len(message)
+                if held >= chunk_rows * size:
+                    data = b"".join(parts)
+                    whole = held - held % size
+                    yield _from_records(data[:whole], wire, dtype)
+                    parts = [data[whole:]]
+                    held -= whole
+    data = b"".join(parts)
+    if not data.endswith(_COPY_TRAILER):
+        raise ValueError("the copy ended before its trailer")
+    if len(data) > len(_COPY_TRAILER):
+        yield _from_records(data[: -len(_COPY_TRAILER)], wire, dtype)
+
+
+def _without_header(messages: Any) -> Iterator[bytes]:
+    """Drop the header, which comes alone or with the first row."""
+    stream = iter(messages)
+    start = b""
+    while len(start) < len(_COPY_HEADER):
+        start += bytes(next(stream))
+    if not start.startswith(_COPY_SIGNATURE):
+        raise ValueError("not PostgreSQL's binary COPY format")
+    yield start[len(_COPY_HEADER) :]
+    yield from stream
+
+
+def _wire_type(dtype: np.dtype) -> np.dtype:
+    """Return one COPY record: the number of fields, then length and value of each."""
+    fields: list[tuple[str, str]] = [("fields", ">i2")]
+    for position, name in enumerate(dtype.names or ()):
+        kind = dtype[name].str[1:]
+        fields += [(f"length_{position}", ">i4"), (f"value_{position}", f">{kind}")]
+    return np.dtype(fields)
+
+
+def _to_records(part: Mapping[str, np.ndarray], wire: np.dtype) -> np.ndarray:
+    records = np.empty(len(next(iter(part.values()))), wire)
+    records["fields"] = len(part)
+    for position, values in enumerate(part.values()):
+        records[f"length_{position}"] = values.dtype.itemsize
+        records[f"value_{position}"] = values
+    return records
+
+
+def _from_records(data: bytes, wire: np.dtype, dtype: np.dtype) -> np.ndarray:
+    names = dtype.names or ()
+    # A null has no value, which shifts all that follows.
+    records = np.frombuffer(data, wire) if len(data) % wire.itemsize == 0 else None
+    if records is None or not _lengths_fit(records, dtype):
+        raise ValueError(f"a null among {', '.join(names)}; coalesce it in the query")
+    chunk = np.empty(len(records), dtype)
+    for position, name in enumerate(names):
+        chunk[name] = records[f"value_{position}"]
+    return chunk
+
+
+def _lengths_fit(records: np.ndarray, dtype: np.dtype) -> bool:
+    names = dtype.names or ()
+    return bool((records["fields"] == len(names)).all()) and all(
+        (records[f"length_{position}"] == dtype[name].itemsize).all()
+        for position, name in enumerate(names)
+    )
+
+
+def _check_types(
+    connection: Connection, query: sql.Composable, dtype: np.dtype
+) -> None:
+    """Compare a query's columns with the arrays' types.
+
+    COPY itself takes a bigint's eight bytes for a double without a word.
+    """
+    probe = sql.SQL("select * from ({}) as probe limit 0").format(query)
+    described = connection.execute(probe).description or []
+    found = [(column.name, column.type_code) for column in described]
+    names = dtype.names or ()
+    expected = [(name, _TYPE_OIDS.get(dtype[name].str[1:], 0)) for name in names]
+    if found != expected:
+        raise ValueError(
+            f"arrays are {_spell(expected)}, the database has {_spell(found)}"
+        )
+
+
+def _spell(columns: list[tuple[str, int]]) -> str:
+    known = ((name, _TYPE_NAMES.get(oid, f"type {oid}")) for name, oid in columns)
+    return ", ".join(f"{name} {kind}" for name, kind in known)
