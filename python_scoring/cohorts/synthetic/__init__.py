@@ -1,0 +1,1 @@
+"""The synthetic care-management panel, in parts."""
