@@ -1,0 +1,190 @@
+"""The scoring ledger: append-only, one batch a run, one transaction a batch."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from psycopg import sql
+
+from python_scoring import warehouse
+from python_scoring.warehouse import Connection
+
+REASONS = 3
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Scores of some patients over w windows, with their reasons.
+
+    Parameters
+    ----------
+    patient_ids, features_hash
+        (n,)
+    scores
+        (n, w) probabilities.
+    reason_features, reason_contributions
+        (n, w, 3) feature ids and log-odds, the weightiest first.
+    """
+
+    patient_ids: NDArray[np.int64]
+    features_hash: NDArray[np.int64]
+    scores: NDArray[np.float64]
+    reason_features: NDArray[np.int16]
+    reason_contributions: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What one run added to the ledger."""
+
+    batch_id: int
+    row_count: int
+
+
+def features_hash(x: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Hash each row of features: other features, another hash.
+
+    One step of SplitMix64 (Steele, Lea and Flood, OOPSLA 2014) a column over the
+    value's bit pattern, the same on every machine and in every run. A step is a
+    bijection, so that a change in one feature always shows; several at once
+    escape with a chance of 2^-64.
+
+    Parameters
+    ----------
+    x
+        (n, f) features. All NaN count as one value, and so do 0.0 and -0.0.
+
+    Returns
+    -------
+    (n,) signed 64-bit hashes.
+    """
+    state = np.full(len(x), x.shape[1], dtype=np.uint64)
+    scratch = np.empty_like(state)
+    for column in x.T:
+        value = column + 0.0
+        value[np.isnan(value)] = np.nan
+        state ^= value.view(np.uint64)
+        state += np.uint64(0x9E3779B97F4A7C15)
+        for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
+            np.right_shift(state, np.uint64(shift), out=scratch)
+            state ^= scratch
+            state *= np.uint64(factor)
+        np.right_shift(state, np.uint64(31), out=scratch)
+        state ^= scratch
+    return state.view(np.int64)
+
+
+def scored_by(target: str, model_version: str, window_days: int) -> str:
+    """Write the query of what a model version has scored, newest row per patient.
+
+    Columns patient_id and features_hash. One window stands for all, since a batch
+    writes every window.
+    """
+    return (
+        sql.SQL(
+            """
+            select distinct on (predictions.patient_id)
+                predictions.patient_id,
+                predictions.features_hash
+            from raw.predictions
+            inner join raw.prediction_batches using (batch_id)
+            where prediction_batches.target = {target}
+                and prediction_batches.model_version = {model_version}
+                and predictions.window_days = {window_days}
+            order by predictions.patient_id, predictions.batch_id desc
+            """
+        )
+        .format(
+            target=sql.Literal(target),
+            model_version=sql.Literal(model_version),
+            window_days=sql.Literal(window_days),
+        )
+        .as_string()
+    )
+
+
+def lock(conn: Connection, target: str) -> None:
+    """Wait for other runs that score the target, until this transaction ends.
+
+    To be taken before reading what is unscored: two runs at once would both find
+    the same patients.
+    """
+    conn.execute(
+        "select pg_advisory_xact_lock(hashtextextended('riskmart.ledger.' || %s, 0))",
+        (target,),
+    )
+
+
+def append(
+    conn: Connection,
+    target: str,
+    model_version: str,
+    window_days: tuple[int, ...],
+    chunks: Iterable[Scores],
+) -> Batch | None:
+    """Write one batch, chunk by chunk, in one transaction.
+
+    Parameters
+    ----------
+    window_days
+        (w,) days of the windows that the chunks' scores are of.
+    chunks
+        Consumed one at a time; an error in between leaves nothing behind.
+
+    Returns
+    -------
+    The batch, or None where the chunks held no patient: then nothing is written.
+    """
+    batch_id, rows = None, 0
+    with conn.transaction():
+        for chunk in chunks:
+            if not len(chunk.patient_ids):
+                continue
+            if batch_id is None:
+                batch_id = _open_batch(conn, target, model_version)
+            columns = _columns(chunk, batch_id, window_days)
+            rows += warehouse.copy_in(conn, "raw.predictions", columns)
+        if batch_id is None:
+            return None
+        conn.execute(
+            "update raw.prediction_batches set row_count = %s where batch_id = %s",
+            (rows, batch_id),
+        )
+    return Batch(batch_id, rows)
+
+
+def _open_batch(conn: Connection, target: str, model_version: str) -> int:
+    row = conn.execute(
+        "insert into raw.prediction_batches"
+        " (target, model_version, scored_at, row_count)"
+        " values (%s, %s, now(), 0) returning batch_id",
+        (target, model_version),
+    ).fetchone()
+    if row is None:
+        raise RuntimeError("insert returning gave no row")
+    return int(row[0])
+
+
+def _columns(
+    chunk: Scores, batch_id: int, window_days: tuple[int, ...]
+) -> dict[str, NDArray[Any]]:
+    """Lay patients and windows out as rows, by patient, then window."""
+    patients, windows = chunk.scores.shape
+    if windows != len(window_days):
+        raise ValueError(f"scores of {windows} windows; expected {window_days}")
+    columns: dict[str, NDArray[Any]] = {
+        "batch_id": np.full(patients * windows, batch_id, dtype=np.int64),
+        "patient_id": np.repeat(chunk.patient_ids, windows),
+        "window_days": np.tile(np.array(window_days, dtype=np.int16), patients),
+        "features_hash": np.repeat(chunk.features_hash, windows),
+        "score": chunk.scores.reshape(-1),
+    }
+    for reason in range(REASONS):
+        name = f"reason_{reason + 1}"
+        features = chunk.reason_features[:, :, reason]
+        contributions = chunk.reason_contributions[:, :, reason]
+        columns[f"{name}_feature_id"] = features.reshape(-1)
+        columns[f"{name}_contribution"] = contributions.reshape(-1)
+    return columns

@@ -1,0 +1,167 @@
+"""Score the current patients that the model in force has not scored as they are."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from python_scoring import artifacts, ledger, reasons, registry, warehouse
+from python_scoring.errors import BadInput
+from python_scoring.readmission import features
+from python_scoring.readmission.additive import AdditiveHazards, Floats
+from python_scoring.readmission.horizons import HORIZON_DAYS, cumulative_risk
+from python_scoring.warehouse import Connection
+
+# Rows worked on at once: the intermediate arrays then stay in the processor's cache.
+TILE_ROWS = 8192
+
+
+@dataclass(frozen=True)
+class ScoreResult:
+    """How many current patients there are, and how many were scored just now."""
+
+    model_version: str
+    patients: int
+    scored: int
+    batch_id: int | None
+
+
+@dataclass
+class _Count:
+    patients: int = field(default=0)
+    scored: int = field(default=0)
+
+
+def score(conn: Connection, *, rescore: bool = False) -> ScoreResult:
+    """Append risk and reasons of all unscored current patients to the ledger.
+
+    Unscored is who has no row of this model version, or whose features have
+    changed since the newest one. Patients are read through a second connection,
+    as of one moment, while the batch is written through ``conn``: one
+    transaction, all or nothing, in memory that does not grow with the cohort.
+    Commits.
+
+    Parameters
+    ----------
+    rescore
+        Score everyone, scored or not.
+
+    Raises
+    ------
+    BadInput
+        If no model is in force, or it cannot be trusted or used here.
+    """
+    count = _Count()
+    with conn.transaction():
+        ledger.lock(conn, features.TARGET)
+        features.check_built(conn)
+        model = registry.champion(conn, features.TARGET)
+        if model is None:
+            raise BadInput("score: no model in force; run `riskmart train` first")
+        hazards = load_hazards(model)
+        with warehouse.connect() as reader:
+            chunks = _score_unscored(reader, model, hazards, count, rescore)
+            batch = ledger.append(
+                conn, features.TARGET, model.model_version, HORIZON_DAYS, chunks
+            )
+    conn.commit()
+    batch_id = batch.batch_id if batch else None
+    return ScoreResult(model.model_version, count.patients, count.scored, batch_id)
+
+
+def load_hazards(model: registry.Model) -> AdditiveHazards:
+    """Open a registered model: versions first, then the hash, then the file.
+
+    Raises
+    ------
+    BadInput
+        If it was fitted with another scikit-learn or other features, or its file
+        is not the registered one.
+    """
+    artifacts.check_versions(model.library_versions)
+    if tuple(model.feature_names) != features.FEATURE_NAMES:
+        raise BadInput(
+            f"{model.model_version}: fitted on features {model.feature_names}; "
+            f"expected those of {features.FEATURES_FILE.name}; run `riskmart train`"
+        )
+    path = artifacts.path_of(model.artifact_file)
+    hazards = artifacts.load_verified(path, model.artifact_sha256)["additive"]
+    if not isinstance(hazards, AdditiveHazards):
+        raise TypeError(f"{path}: {type(hazards).__name__}; expected AdditiveHazards")
+    return hazards
+
+
+def _score_unscored(
+    reader: Connection,
+    model: registry.Model,
+    hazards: AdditiveHazards,
+    count: _Count,
+    rescore: bool,
+) -> Iterator[ledger.Scores]:
+    fields = [
+        ("patient_id", "i8"),
+        ("scored_hash", "i8"),
+        ("is_scored", "i2"),
+        *features.copy_fields(),
+    ]
+    query = _patients_query(model.model_version)
+    for rows in warehouse.copy_out(reader, query, np.dtype(fields)):
+        x = features.matrix(rows, features.FEATURE_NAMES)
+        hashes = ledger.features_hash(x)
+        todo = (rows["is_scored"] == 0) | (rows["scored_hash"] != hashes) | rescore
+        count.patients += len(rows)
+        count.scored += int(todo.sum())
+        if todo.any():
+            yield score_matrix(hazards, rows["patient_id"][todo], x[todo], hashes[todo])
+
+
+def _patients_query(model_version: str) -> str:
+    scored = ledger.scored_by(features.TARGET, model_version, HORIZON_DAYS[0])
+    return f"""
+        select
+            cast(patients.patient_id as bigint) as patient_id,
+            coalesce(scored.features_hash, 0) as scored_hash,
+            cast(
+                case when scored.patient_id is null then 0 else 1 end as smallint
+            ) as is_scored,
+            {features.copy_columns("patients")}
+        from {features.PATIENT_FEATURES} as patients
+        left join ({scored}) as scored on patients.patient_id = scored.patient_id
+        where patients.is_current and patients.purpose = 'cohort'
+        order by patients.patient_id
+    """
+
+
+def score_matrix(
+    hazards: AdditiveHazards,
+    patient_ids: NDArray[np.int64],
+    x: Floats,
+    hashes: NDArray[np.int64],
+) -> ledger.Scores:
+    """Compute risk and the top three reasons of every window.
+
+    A row's result is the same to the bit whatever rows stand around it.
+
+    Parameters
+    ----------
+    patient_ids, hashes
+        (n,) handed through.
+    x
+        (n, 27) features.
+    """
+    count, windows = len(x), len(HORIZON_DAYS)
+    risks = np.empty((count, windows))
+    ids = np.empty((count, windows, ledger.REASONS), dtype=np.int16)
+    contributions = np.empty((count, windows, ledger.REASONS))
+    for start in range(0, count, TILE_ROWS):
+        tile = slice(start, start + TILE_ROWS)
+        parts = hazards.contributions(x[tile])
+        eta = hazards.eta_of(parts)
+        risks[tile] = cumulative_risk(eta)
+        weights = reasons.path_weights(hazards.reference_eta, eta)
+        phi = reasons.window_contributions(parts, weights)
+        for window in range(windows):
+            top = reasons.top_three(phi[window])
+            ids[tile, window], contributions[tile, window] = top
+    return ledger.Scores(patient_ids, hashes, risks, ids, contributions)

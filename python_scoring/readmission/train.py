@@ -1,0 +1,243 @@
+"""Train the readmission model on labelled histories and put it in force."""
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from sklearn.metrics import brier_score_loss, roc_auc_score
+
+from python_scoring import artifacts, registry, warehouse
+from python_scoring.errors import BadInput
+from python_scoring.readmission import features, hazards
+from python_scoring.readmission.additive import AdditiveHazards
+from python_scoring.readmission.hazards import FittedHazards, TrainingSet
+from python_scoring.readmission.horizons import (
+    HORIZON_DAYS,
+    INTERVALS,
+    at_risk,
+    happened,
+    happened_by,
+)
+from python_scoring.warehouse import Connection
+
+REFERENCE_NAME = "median training member"
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """What a training came to.
+
+    ``is_unchanged`` tells that the model in force already is this one;
+    ``is_synthetic`` that it has seen generated people only.
+    """
+
+    model_version: str
+    is_unchanged: bool
+    is_synthetic: bool
+    rows: int
+    patients: int
+    metrics: dict[str, Any]
+
+
+def train(conn: Connection, seed: int) -> TrainResult:
+    """Fit on every labelled training row, register the model, put it in force.
+
+    Where a team has brought training histories of its own, the synthetic ones are
+    left out: people drawn by a generator teach nothing about real ones. The same
+    rows and seed give the same version; then nothing is written. Commits.
+
+    Raises
+    ------
+    BadInput
+        If there are no rows to learn from, or too few or odd ones; the model in
+        force stays.
+    """
+    features.check_built(conn)
+    training, is_synthetic = read_training(conn)
+    hazards.check_training(training)
+    training = training.in_canonical_order()
+    data = fingerprint(training, seed)
+    fitted = hazards.fit_hazards(training, seed)
+    version = _version(data, fitted.additive)
+    current = registry.champion(conn, features.TARGET)
+    is_unchanged = _is_in_force(current, version)
+    if current is not None and is_unchanged:
+        metrics = current.metrics
+    else:
+        metrics = {
+            **out_of_fold_metrics(training, seed),
+            "seed": seed,
+            "is_synthetic": is_synthetic,
+        }
+        _register(conn, fitted, training, version, data, metrics)
+    conn.commit()
+    people = len(np.unique(training.patient_ids))
+    rows = len(training.days)
+    return TrainResult(version, is_unchanged, is_synthetic, rows, people, metrics)
+
+
+def read_training(conn: Connection) -> tuple[TrainingSet, bool]:
+    """Read the labelled training rows, a team's own where there are any.
+
+    Returns
+    -------
+    The rows, in no particular order, and whether they are synthetic.
+
+    Raises
+    ------
+    BadInput
+        If there are none.
+    """
+    loads, is_synthetic = _training_loads(conn)
+    fields = [("patient_id", "i8"), ("days", "i2"), *features.copy_fields()]
+    chunks = list(
+        warehouse.copy_out(conn, _training_query(loads), np.dtype(fields))
+        if loads
+        else ()
+    )
+    if not chunks:
+        raise BadInput(
+            "training: no person with a known outcome; expected a labelled history. "
+            "`riskmart synth --training` writes a synthetic one, `riskmart load "
+            "cohort FILE --training --outcomes FILE` takes your own; then build"
+        )
+    rows = np.concatenate(chunks)
+    x = features.matrix(rows, features.FEATURE_NAMES)
+    return TrainingSet(rows["patient_id"], x, rows["days"]), is_synthetic
+
+
+def _training_loads(conn: Connection) -> tuple[list[int], bool]:
+    found = conn.execute(
+        "select load_id, source = 'synth' from raw.loads"
+        " where purpose = 'training' and has_outcomes order by load_id"
+    ).fetchall()
+    own = [load_id for load_id, is_synthetic in found if not is_synthetic]
+    if own:
+        return own, False
+    return [load_id for load_id, _ in found], True
+
+
+def _training_query(loads: list[int]) -> str:
+    return f"""
+        select
+            cast(patients.patient_id as bigint) as patient_id,
+            cast(coalesce(outcomes.days_to_readmission, 0) as smallint) as days,
+            {features.copy_columns("patients")}
+        from {features.PATIENT_FEATURES} as patients
+        inner join {features.PATIENT_OUTCOMES} as outcomes
+            using (load_id, patient_id)
+        where patients.purpose = 'training'
+            and patients.load_id in ({", ".join(map(str, loads))})
+    """
+
+
+def fingerprint(training: TrainingSet, seed: int) -> str:
+    """SHA-256 of feature list, seed, features and outcomes, whatever their order."""
+    training = training.in_canonical_order()
+    digest = hashlib.sha256("\n".join(features.FEATURE_NAMES).encode())
+    digest.update(f"\n{seed}\n{HORIZON_DAYS}\n".encode())
+    values = training.x + 0.0  # no -0.0
+    values[np.isnan(values)] = np.nan
+    for array, kind in (
+        (training.patient_ids, "<i8"),
+        (values, "<f8"),
+        (training.days, "<i2"),
+    ):
+        digest.update(np.ascontiguousarray(array, dtype=kind).tobytes())
+    return digest.hexdigest()
+
+
+def _version(data: str, additive: AdditiveHazards) -> str:
+    """Name a model by what it learnt from and what it computes; no clock."""
+    content = hashlib.sha256(f"{data}\n{additive.digest()}".encode())
+    return f"{features.TARGET}-{content.hexdigest()[:12]}"
+
+
+def _is_in_force(current: registry.Model | None, version: str) -> bool:
+    return (
+        current is not None
+        and current.model_version == version
+        and current.library_versions == artifacts.library_versions()
+        and artifacts.is_intact(
+            artifacts.path_of(current.artifact_file), current.artifact_sha256
+        )
+    )
+
+
+def out_of_fold_metrics(training: TrainingSet, seed: int) -> dict[str, Any]:
+    """Judge the procedure on people it has not seen: AUROC and Brier score.
+
+    Returns
+    -------
+    ``{"horizons": {"30": {"events", "auroc", "brier"}, ...}, "hazards":
+    {"days 1-30": {"at_risk", "events"}, ...}, "folds": 5}``
+    """
+    risk = hazards.out_of_fold_risk(training, seed)
+    days = training.days
+    horizons = {}
+    for position, horizon in enumerate(HORIZON_DAYS):
+        event = happened_by(days, horizon)
+        horizons[str(horizon)] = {
+            "events": int(event.sum()),
+            "auroc": float(roc_auc_score(event, risk[:, position])),
+            "brier": float(brier_score_loss(event, risk[:, position])),
+        }
+    counts = {
+        str(interval): {
+            "at_risk": int(at_risk(days, interval).sum()),
+            "events": int(happened(days, interval).sum()),
+        }
+        for interval in INTERVALS
+    }
+    return {"horizons": horizons, "hazards": counts, "folds": hazards.FOLDS}
+
+
+def _register(
+    conn: Connection,
+    fitted: FittedHazards,
+    training: TrainingSet,
+    version: str,
+    data: str,
+    metrics: dict[str, Any],
+) -> None:
+    """Write the file first: a registered model is always one that can be loaded."""
+    versions = artifacts.library_versions()
+    metadata = {
+        "model_version": version,
+        "training_fingerprint": data,
+        "library_versions": versions,
+    }
+    content = {
+        "pipelines": fitted.pipelines,
+        "additive": fitted.additive,
+        "metadata": metadata,
+    }
+    artifact_file = f"{version}.joblib"
+    sha256 = artifacts.save(content, artifacts.path_of(artifact_file))
+    model = registry.Model(
+        model_version=version,
+        target=features.TARGET,
+        training_fingerprint=data,
+        training_rows=len(training.days),
+        feature_names=list(features.FEATURE_NAMES),
+        reference_patient=_describe_reference(fitted.additive),
+        library_versions=versions,
+        metrics=metrics,
+        artifact_file=artifact_file,
+        artifact_sha256=sha256,
+    )
+    registry.register(conn, model)
+
+
+def _describe_reference(additive: AdditiveHazards) -> dict[str, Any]:
+    """Spell the reference patient out for readers; null is missing."""
+    values = {
+        name: None if np.isnan(value) else float(value)
+        for name, value in zip(additive.feature_names, additive.reference, strict=True)
+    }
+    return {
+        "name": REFERENCE_NAME,
+        "values": values,
+        "log_odds": [float(eta) for eta in additive.reference_eta],
+    }
