@@ -19,7 +19,7 @@ from python_scoring.cohorts.synthetic.population import Fields, Floats
 INTERVAL_DAYS = 30
 INTERVALS = 3
 
-INTERCEPTS = (-4.28, -4.73, -4.94)
+INTERCEPTS = (-4.28, -4.73, -4.93)
 
 # Log odds a unit of the term, in days 1-30, 31-60 and 61-90. A recent discharge
 # matters most at first; chronic burden lasts.
@@ -38,7 +38,7 @@ EFFECTS: Mapping[str, tuple[float, float, float]] = {
     "has_depression": (0.30, 0.30, 0.30),
     "has_diabetes": (0.30, 0.30, 0.30),
     "has_ischemic_heart": (0.25, 0.25, 0.25),
-    "cost_share": (0.80, 0.80, 0.80),
+    "cost_share": (0.75, 0.75, 0.75),
     "total_outpatient_visits": (0.010, 0.010, 0.010),
 }
 UNOBSERVED_SD = 0.25

@@ -118,15 +118,15 @@ def draw_latents(rng: np.random.Generator, count: int) -> Latents:
     Returns
     -------
     Latents
-        ``severity`` correlates 0.25 with ``age``, ``use`` 0.50 with
-        ``severity``, ``cost`` 0.60 with both together.
+        ``severity`` correlates 0.25 with ``age``, ``use`` 0.60 and
+        ``cost`` 0.55 with ``severity``, ``use`` and ``cost`` 0.73.
     """
     age, severity, renal, use, cost = rng.standard_normal((5, count))
     is_frail = rng.random(count) < FRAIL_SHARE
     severity = 0.25 * age + np.sqrt(1 - 0.25**2) * severity
     own_use = use
-    use = 0.50 * severity + np.sqrt(1 - 0.50**2) * own_use
-    cost = 0.35 * severity + 0.55 * own_use + np.sqrt(1 - 0.35**2 - 0.55**2) * cost
+    use = 0.60 * severity + np.sqrt(1 - 0.60**2) * own_use
+    cost = 0.55 * severity + 0.50 * own_use + np.sqrt(1 - 0.55**2 - 0.50**2) * cost
     cost = np.where(is_frail, 0.75 + 0.6 * cost, cost)
     return Latents(age, severity, renal, use, cost, is_frail)
 
