@@ -102,7 +102,7 @@ def connection_parameters() -> dict[str, str]:
 
 
 def conninfo() -> str:
-    """Return the connection string of the warehouse in force: it may hold a password."""
+    """Return the connection string in force. Never print it: it may hold a password."""
     steady = {"connect_timeout": "10", "client_encoding": "utf8"}
     return make_conninfo(
         "", **{**steady, "application_name": "riskmart", **connection_parameters()}

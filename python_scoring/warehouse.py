@@ -24,6 +24,9 @@ CHUNK_ROWS = 100_000
 _RAW_TABLES = Path(__file__).with_name("raw_tables.sql")
 _PREPARE_LOCK = 0x7269736B  # "risk", for an advisory lock of ours
 
+# Records are turned a block at a time, while it is in the processor's cache.
+_BLOCK_BYTES = 2**19
+
 _COPY_SIGNATURE = b"PGCOPY\n\xff\r\n\0"
 _COPY_HEADER = _COPY_SIGNATURE + bytes(8)
 _COPY_TRAILER = b"\xff\xff"
@@ -110,7 +113,6 @@ def copy_in(
     connection: Connection,
     table: str,
     columns: Mapping[str, np.ndarray],
-    chunk_rows: int = CHUNK_ROWS,
 ) -> int:
     """Append columns to a table, by binary COPY.
 
@@ -146,12 +148,13 @@ def copy_in(
     probe = sql.SQL("select {} from {}").format(names, target)
     _check_types(connection, probe, dtype)
     wire = _wire_type(dtype)
+    step = max(1, _BLOCK_BYTES // wire.itemsize)
     statement = sql.SQL("copy {} ({}) from stdin (format binary)")
     with connection.cursor() as cursor:
         with cursor.copy(statement.format(target, names)) as copy:
             copy.write(_COPY_HEADER)
-            for start in range(0, rows, chunk_rows):
-                part = {n: a[start : start + chunk_rows] for n, a in arrays.items()}
+            for start in range(0, rows, step):
+                part = {n: a[start : start + step] for n, a in arrays.items()}
                 copy.write(_to_records(part, wire).tobytes())
             copy.write(_COPY_TRAILER)
         return cursor.rowcount
@@ -188,27 +191,37 @@ def copy_out(
     statement = sql.SQL(bare)
     _check_types(connection, statement, dtype)
     wire = _wire_type(dtype)
-    size = wire.itemsize
+    copy_statement = sql.SQL("copy ({}) to stdout (format binary)").format(statement)
+    held: list[np.ndarray] = []
+    with connection.cursor() as cursor, cursor.copy(copy_statement) as copy:
+        for block in _record_blocks(_without_header(copy), wire.itemsize):
+            held.append(_from_records(block, wire, dtype))
+            while sum(map(len, held)) >= chunk_rows:
+                rows = np.concatenate(held)
+                yield rows[:chunk_rows]
+                held = [rows[chunk_rows:]]
+    if any(map(len, held)):
+        yield np.concatenate(held)
+
+
+def _record_blocks(messages: Iterator[bytes], size: int) -> Iterator[bytes]:
+    """Gather messages to blocks of whole records, and drop the trailer."""
     parts: list[bytes] = []
     held = 0
-    with connection.cursor() as cursor:
-        with cursor.copy(
-            sql.SQL("copy ({}) to stdout (format binary)").format(statement)
-        ) as copy:
-            for message in _without_header(copy):
-                parts.append(message)
-                held += len(message)
-                if held >= chunk_rows * size:
-                    data = b"".join(parts)
-                    whole = held - held % size
-                    yield _from_records(data[:whole], wire, dtype)
-                    parts = [data[whole:]]
-                    held -= whole
+    for message in messages:
+        parts.append(message)
+        held += len(message)
+        if held >= _BLOCK_BYTES:
+            data = b"".join(parts)
+            # The trailer may be among them: the last record waits for more.
+            whole = (held - len(_COPY_TRAILER)) // size * size
+            yield data[:whole]
+            parts = [data[whole:]]
+            held -= whole
     data = b"".join(parts)
     if not data.endswith(_COPY_TRAILER):
         raise ValueError("the copy ended before its trailer")
-    if len(data) > len(_COPY_TRAILER):
-        yield _from_records(data[: -len(_COPY_TRAILER)], wire, dtype)
+    yield data[: -len(_COPY_TRAILER)]
 
 
 def _without_header(messages: Any) -> Iterator[bytes]:

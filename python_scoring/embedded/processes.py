@@ -8,11 +8,14 @@ PostgreSQL whose working folder is the data folder.
 import os
 import signal
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
 
 from python_scoring.errors import RiskmartError
+
+_ORPHAN_SECONDS = 3.0
 
 
 def find_server(data_dir: Path) -> psutil.Process | None:
@@ -96,17 +99,26 @@ def _orphans(data_dir: Path) -> list[psutil.Process]:
 
 def _end_orphans(data_dir: Path) -> None:
     # They notice by themselves that their postmaster is gone, busy ones last.
-    for how in (None, signal.SIGTERM, signal.SIGQUIT, signal.SIGKILL):
-        orphans = _orphans(data_dir)
-        for process in orphans if how else []:
-            process.send_signal(how)
-        gone_by = time.monotonic() + 3
-        while orphans and time.monotonic() < gone_by:
-            time.sleep(0.05)
-            orphans = _orphans(data_dir)
-        if not orphans:
+    if _wait_for_none(data_dir):
+        return
+    for how in (signal.SIGTERM, signal.SIGQUIT, signal.SIGKILL):
+        for process in _orphans(data_dir):
+            # It may go at this very moment.
+            with suppress(ProcessLookupError):
+                os.kill(process.pid, how)
+        if _wait_for_none(data_dir):
             return
+    left = ", ".join(str(process.pid) for process in _orphans(data_dir))
     raise RiskmartError(
-        f"processes of a killed server still use {data_dir}: "
-        f"{', '.join(str(p.pid) for p in orphans)}; end them and try again"
+        f"processes of a killed server still use {data_dir}: {left}; end them and "
+        "try again"
     )
+
+
+def _wait_for_none(data_dir: Path) -> bool:
+    give_up = time.monotonic() + _ORPHAN_SECONDS
+    while _orphans(data_dir):
+        if time.monotonic() > give_up:
+            return False
+        time.sleep(0.05)
+    return True

@@ -39,7 +39,7 @@ def measure(data_parent: Path) -> Machine:
 
 
 def _cores() -> int:
-    if sys.platform == "linux":
+    if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 

@@ -1,0 +1,5 @@
+"""`python -m python_scoring` is the same program as `./riskmart`."""
+
+from python_scoring.cli import app
+
+app(prog_name="riskmart")
