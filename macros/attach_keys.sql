@@ -1,0 +1,51 @@
+{#-
+    Post-hook of every mart: attaches the keys and checks that its YAML declares
+    and the catalogue lacks. Rebuilding a parent alone drops its children's foreign
+    keys, so those of children that this run leaves alone are attached again here.
+-#}
+{% macro attach_keys() %}
+    {% if not execute %}{% do return("") %}{% endif %}
+    {% do _attach_own_keys(model, this) %}
+    {% for child in graph.nodes.values()
+        if child.resource_type == "model"
+        and child.constraints
+        and child.unique_id not in selected_resources
+        and child.unique_id != model.unique_id %}
+        {% set relation = api.Relation.create(
+            database=child.database, schema=child.schema, identifier=child.alias
+        ) %}
+        {% if this | string in child.constraints | map(attribute="to") | map("string") | list
+            and load_relation(relation) is not none %}
+            {% do _attach_foreign_keys(child, relation, only_to=this | string) %}
+        {% endif %}
+    {% endfor %}
+{% endmacro %}
+
+{#- One pass over the table for everything but foreign keys. -#}
+{% macro _attach_own_keys(node, relation) %}
+    {% set present = attached_keys(relation) %}
+    {% set clauses = [] %}
+    {% for column in node.columns.values() %}
+        {% if "not_null" in column.constraints | map(attribute="type") | map("string") | list %}
+            {% do clauses.append("alter column " ~ column.name ~ " set not null") %}
+        {% endif %}
+    {% endfor %}
+    {% for key in declared_keys(node) if key.to is none and key.name not in present %}
+        {% do clauses.append("add constraint " ~ key.name ~ " " ~ key.definition) %}
+    {% endfor %}
+    {% if clauses %}
+        {% do run_query("alter table " ~ relation ~ " " ~ clauses | join(", ")) %}
+    {% endif %}
+    {% do _attach_foreign_keys(node, relation) %}
+{% endmacro %}
+
+{#- In order of the parents' names, so that two children never lock them crosswise. -#}
+{% macro _attach_foreign_keys(node, relation, only_to=none) %}
+    {% set present = attached_keys(relation) %}
+    {% for key in declared_keys(node) | selectattr("to") | sort(attribute="to")
+        if key.name not in present and (only_to is none or key.to == only_to) %}
+        {% do run_query(
+            "alter table " ~ relation ~ " add constraint " ~ key.name ~ " " ~ key.definition
+        ) %}
+    {% endfor %}
+{% endmacro %}

@@ -1,0 +1,127 @@
+{{ config(materialized='table', post_hook='analyze {{ this }}') }}
+
+with
+
+loads as (
+
+    select * from {{ ref('int_cohort_loads') }}
+
+),
+
+registry as (
+
+    select * from {{ ref('patient_registry') }}
+
+),
+
+base_fields as (
+
+    select * from {{ ref('int_patient_base_fields') }}
+
+),
+
+identified as (
+
+    select
+        loads.organization_id,
+        loads.purpose,
+        loads.is_current,
+        loads.as_of_date as index_date,
+        registry.patient_id,
+        base_fields.*
+
+    from base_fields
+
+    inner join loads on base_fields.load_id = loads.load_id
+
+    inner join registry
+        on
+            loads.organization_id = registry.organization_id
+            and base_fields.external_id = registry.external_id
+
+),
+
+counted as (
+
+    select
+        *,
+        cast(
+            has_alzheimers + has_chf + has_ckd + has_cancer + has_copd
+            + has_depression + has_diabetes + has_ischemic_heart + has_ra_oa
+            + has_stroke as smallint
+        ) as chronic_condition_count,
+        cume_dist() over (partition by load_id order by annual_cost) as cost_percentile
+
+    from identified
+
+),
+
+flagged as (
+
+    select
+        *,
+        cast(case when age > 75 then 1 else 0 end as smallint) as is_elderly,
+        cast(case when days_since_last_admission <= 90 then 1 else 0 end as smallint)
+            as recent_admission,
+        cast(case when total_outpatient_visits > 10 then 1 else 0 end as smallint)
+            as high_outpatient_user,
+        cast(case when cost_percentile > 0.75 then 1 else 0 end as smallint) as high_cost
+
+    from counted
+
+),
+
+final as (
+
+    select
+        load_id,
+        patient_id,
+        organization_id,
+        purpose,
+        is_current,
+        index_date,
+
+        age,
+        is_female,
+        is_elderly,
+        race_code,
+        has_esrd,
+
+        has_alzheimers,
+        has_chf,
+        has_ckd,
+        has_cancer,
+        has_copd,
+        has_depression,
+        has_diabetes,
+        has_ischemic_heart,
+        has_ra_oa,
+        has_stroke,
+
+        total_admissions,
+        total_hospital_days,
+        days_since_last_admission,
+        recent_admission,
+        total_outpatient_visits,
+        high_outpatient_user,
+
+        annual_cost,
+        cost_percentile,
+        high_cost,
+        inpatient_cost,
+
+        chronic_condition_count,
+        0.4 * least(greatest((age - 65) / cast(30 as {{ type_double() }}), 0), 1)
+        + 0.4 * chronic_condition_count / cast(10 as {{ type_double() }})
+        + 0.2 * high_cost as frailty_score,
+        -- 10 x (0.30 x conditions up to 5 / 5 + 0.35 x percentile
+        --       + 0.35 x days up to 10 / 10), multiplied out
+        0.6 * least(chronic_condition_count, 5)
+        + 3.5 * cost_percentile
+        + 0.35 * least(total_hospital_days, 10) as complexity_index
+
+    from flagged
+
+)
+
+select * from final

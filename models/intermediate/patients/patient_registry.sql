@@ -1,0 +1,86 @@
+{{
+    config(
+        materialized='incremental',
+        schema='raw',
+        incremental_strategy='append',
+        full_refresh=false,
+        on_schema_change='fail',
+        contract={'enforced': true},
+        post_hook=[{'sql': '{{ attach_keys() }}', 'transaction': false}],
+    )
+}}
+
+-- Append-only: who is known keeps patient_id and patient_uuid for good, which is
+-- why a full refresh leaves this table alone.
+
+with
+
+loads as (
+
+    select * from {{ ref('int_cohort_loads') }}
+
+),
+
+base_fields as (
+
+    select * from {{ ref('int_patient_base_fields') }}
+
+),
+
+people as (
+
+    select
+        loads.organization_id,
+        base_fields.external_id
+
+    from base_fields
+
+    inner join loads on base_fields.load_id = loads.load_id
+
+    group by loads.organization_id, base_fields.external_id
+
+),
+
+{% if is_incremental() %}
+
+known as (
+
+    select * from {{ this }}
+
+),
+
+{% endif %}
+
+newcomers as (
+
+    select people.*
+
+    from people
+
+    {% if is_incremental() %}
+    left join known
+        on
+            people.organization_id = known.organization_id
+            and people.external_id = known.external_id
+
+    where known.patient_id is null
+    {% endif %}
+
+),
+
+final as (
+
+    select
+        organization_id,
+        external_id,
+        {% if is_incremental() %}(select coalesce(max(patient_id), 0) from known) +
+        {% endif %}
+        row_number() over (order by organization_id, external_id) as patient_id,
+        gen_random_uuid() as patient_uuid,
+        {{ run_timestamp() }} as registered_at
+
+    from newcomers
+
+)
+
+select * from final

@@ -1,0 +1,35 @@
+with
+
+tier_faults as (
+
+    select * from {{ ref('int_rule_faults__tiers') }}
+
+),
+
+department_faults as (
+
+    select * from {{ ref('int_rule_faults__departments') }}
+
+),
+
+roi_faults as (
+
+    select * from {{ ref('int_rule_faults__roi') }}
+
+),
+
+final as (
+
+    select * from tier_faults
+
+    union all
+
+    select * from department_faults
+
+    union all
+
+    select * from roi_faults
+
+)
+
+select * from final

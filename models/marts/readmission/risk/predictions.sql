@@ -1,0 +1,39 @@
+{{
+    config(indexes=[
+        {'columns': ['organization_id', 'prediction_window', 'risk_tier']},
+    ])
+}}
+
+with
+
+history as (
+
+    select * from {{ ref('prediction_history') }}
+
+),
+
+final as (
+
+    select
+        patient_id,
+        prediction_window,
+        organization_id,
+        risk_score,
+        risk_tier,
+        model_version,
+        reason_1,
+        reason_1_contribution,
+        reason_2,
+        reason_2_contribution,
+        reason_3,
+        reason_3_contribution,
+        batch_id,
+        scored_at
+
+    from history
+
+    where is_active
+
+)
+
+select * from final

@@ -1,0 +1,22 @@
+with
+
+source as (
+
+    select * from {{ source('scoring', 'prediction_batches') }}
+
+),
+
+renamed as (
+
+    select
+        batch_id,
+        target,
+        model_version,
+        scored_at,
+        row_count
+
+    from source
+
+)
+
+select * from renamed
