@@ -33,9 +33,13 @@ create table if not exists raw.rejected_rows (
 );
 create index if not exists rejected_rows_load on raw.rejected_rows (load_id);
 
+-- The tables of people and claims carry no foreign key to raw.loads: a load
+-- writes its line there and all its rows in one transaction, and a check of the
+-- same number once a row doubles the time of a million.
+
 -- The cohort layout: the base fields, and what the file said of derived ones.
 create table if not exists raw.cohort_patients (
-    load_id bigint not null references raw.loads (load_id) on delete cascade,
+    load_id bigint not null,
     external_id text not null,
     age smallint not null,
     is_female smallint not null,
@@ -69,7 +73,7 @@ create table if not exists raw.cohort_patients (
 
 -- days_to_readmission is null where none came within 90 days.
 create table if not exists raw.cohort_outcomes (
-    load_id bigint not null references raw.loads (load_id) on delete cascade,
+    load_id bigint not null,
     external_id text not null,
     days_to_readmission smallint check (days_to_readmission between 1 and 90),
     primary key (load_id, external_id)
@@ -77,7 +81,7 @@ create table if not exists raw.cohort_outcomes (
 
 -- CMS DE-SynPUF, under CMS's own column names.
 create table if not exists raw.cms_beneficiaries (
-    load_id bigint not null references raw.loads (load_id) on delete cascade,
+    load_id bigint not null,
     desynpuf_id text not null,
     bene_birth_dt date not null,
     bene_death_dt date,
@@ -101,29 +105,34 @@ create table if not exists raw.cms_beneficiaries (
     primary key (load_id, desynpuf_id)
 );
 
+-- A claim's further segments repeat its number and may leave its days empty.
 create table if not exists raw.cms_inpatient_claims (
-    load_id bigint not null references raw.loads (load_id) on delete cascade,
+    load_id bigint not null,
     desynpuf_id text not null,
     clm_id text not null,
     segment smallint not null,
-    clm_from_dt date not null,
-    clm_thru_dt date not null,
+    clm_from_dt date,
+    clm_thru_dt date,
     clm_admsn_dt date not null,
     nch_bene_dschrg_dt date,
-    clm_utlztn_day_cnt integer not null,
+    clm_utlztn_day_cnt integer,
     clm_pmt_amt double precision not null,
-    primary key (load_id, clm_id, segment)
+    primary key (load_id, clm_id, segment),
+    check (
+        segment > 1 or num_nulls(clm_from_dt, clm_thru_dt, clm_utlztn_day_cnt) = 0
+    )
 );
 
 create table if not exists raw.cms_outpatient_claims (
-    load_id bigint not null references raw.loads (load_id) on delete cascade,
+    load_id bigint not null,
     desynpuf_id text not null,
     clm_id text not null,
     segment smallint not null,
-    clm_from_dt date not null,
-    clm_thru_dt date not null,
+    clm_from_dt date,
+    clm_thru_dt date,
     clm_pmt_amt double precision not null,
-    primary key (load_id, clm_id, segment)
+    primary key (load_id, clm_id, segment),
+    check (segment > 1 or num_nulls(clm_from_dt, clm_thru_dt) = 0)
 );
 
 -- Fitted models: what they were fitted on, with what, and which file they are.

@@ -1,0 +1,178 @@
+"""Taking tables into the warehouse: read, check, set bad rows aside, copy."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import chain, islice
+from typing import Any
+
+import psycopg
+import pyarrow as pa
+import pyarrow.csv as arrow_csv
+from psycopg import sql
+
+from python_scoring.cohorts.checks import CheckedBatch, Rule, SeenKeys, check_batch
+from python_scoring.cohorts.files import Batch, Table
+from python_scoring.cohorts.layout import match_columns
+from python_scoring.cohorts.rejects import KEPT_FOR_DISPLAY, Reject, Rejects, unfold
+from python_scoring.cohorts.values import Column, Mask, shown
+
+Cursor = psycopg.Cursor[tuple[Any, ...]]
+
+_WHOLE_LINE = "(whole line)"
+_REJECTED_COLUMNS = ("load_id", "file", "line", "column_name", "value", "reason")
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where a table's rows go, and what they are checked against.
+
+    Attributes
+    ----------
+    relation
+        Table of the warehouse, `raw.cohort_patients`.
+    key
+        Columns, by their names in the file, that no two rows may share.
+    rule
+        Faults between columns.
+    is_strict
+        Whether columns that are not in the layout are refused.
+    """
+
+    relation: str
+    columns: Sequence[Column]
+    key: tuple[str, ...]
+    rule: Rule | None = None
+    is_strict: bool = True
+
+
+@dataclass
+class Intake:
+    """The rows of one load on their way in.
+
+    Attributes
+    ----------
+    at_most
+        Bound on the number of rows, by file.
+    taken
+        Rows copied, by relation.
+    rejected_keys
+        First key column of the rejected rows, by file.
+    """
+
+    cursor: Cursor
+    load_id: int
+    rejects: Rejects
+    at_most: Mapping[str, int]
+    taken: dict[str, int] = field(default_factory=dict)
+    rejected_keys: dict[str, set[str]] = field(default_factory=dict)
+
+    def take(self, table: Table, target: Target) -> int:
+        """Copy a table's good rows, set its bad ones aside; return the good.
+
+        Raises
+        ------
+        BadInput
+            The file as a whole is not what it should be.
+        """
+        matched = match_columns(
+            table.name, table.columns, target.columns, is_strict=target.is_strict
+        )
+        self.rejects.open_file(table.name, self.at_most[table.name])
+        self.rejected_keys[table.name] = set()
+        self.taken[target.relation] = 0
+        seen = SeenKeys()
+        for batch in table.batches([name for name, _ in matched]):
+            checked = check_batch(table.name, batch, matched, target.rule)
+            self._check_key(target.key, seen, checked)
+            self._set_aside(table.name, batch, checked)
+            self._remember_keys(table, batch, checked, target.key[0])
+            if not self.rejects.is_hopeless:
+                self._copy_good(target, batch, checked)
+        return self.taken[target.relation]
+
+    def reject(self, rejects: Sequence[Reject]) -> None:
+        """Set aside rows that were read as good and turned out to be bad."""
+        for reject in rejects:
+            self.rejects.count_rows(reject.file, 0, 1)
+            self.rejects.count_faults(reject.file, reject.column, reject.reason, 1)
+        self._keep_and_write(rejects)
+
+    def _check_key(
+        self, key: tuple[str, ...], seen: SeenKeys, checked: CheckedBatch
+    ) -> None:
+        parts = [checked.parsed[name] for name in key]
+        is_repeat = seen.find_repeats(parts, checked.is_bad)
+        reason = f"expected each {' and '.join(key)} once; an earlier row has it"
+        checked.add(key[0], reason, is_repeat)
+
+    def _set_aside(self, file: str, batch: Batch, checked: CheckedBatch) -> None:
+        malformed = len(batch.malformed)
+        bad = int(checked.is_bad.sum()) + malformed
+        self.rejects.count_rows(file, len(batch.lines) + malformed, bad)
+        for fault in checked.faults:
+            self.rejects.count_faults(file, fault.column, fault.reason, len(fault.rows))
+        for line in batch.malformed:
+            self.rejects.count_faults(file, _WHOLE_LINE, line.reason, 1)
+        self._keep_and_write(
+            Reject(file, m.line, _WHOLE_LINE, shown(",".join(m.fields)), m.reason)
+            for m in batch.malformed
+        )
+        self._keep_and_write(unfold(file, batch.lines, checked.faults))
+
+    def _remember_keys(
+        self, table: Table, batch: Batch, checked: CheckedBatch, key: str
+    ) -> None:
+        """Remember whose rows were rejected, as far as that can be told."""
+        if self.rejects.is_hopeless:
+            return
+        place = table.columns.index(key) if key in table.columns else len(table.columns)
+        whole = checked.given[key].filter(pa.array(checked.is_bad)).to_pylist()
+        torn = (m.fields[place] for m in batch.malformed if len(m.fields) > place)
+        self.rejected_keys[table.name].update(map(str, [*whole, *torn]))
+
+    def _keep_and_write(self, rejects: Iterable[Reject]) -> None:
+        """Keep the first rejects for people; write them all unless all is lost."""
+        rejects = iter(rejects)
+        first = list(islice(rejects, KEPT_FOR_DISPLAY))
+        self.rejects.keep(first)
+        if first and not self.rejects.is_hopeless:
+            self._write_rejects(chain(first, rejects))
+
+    def _write_rejects(self, rejects: Iterable[Reject]) -> None:
+        statement = _copy_statement("raw.rejected_rows", _REJECTED_COLUMNS)
+        with self.cursor.copy(statement) as copy:
+            for r in rejects:
+                row = (self.load_id, r.file, r.line, r.column, r.value, r.reason)
+                copy.write_row(row)
+
+    def _copy_good(self, target: Target, batch: Batch, checked: CheckedBatch) -> None:
+        values = {"load_id": pa.repeat(self.load_id, len(batch.lines))}
+        for column in target.columns:
+            if column.target and column.name in checked.parsed:
+                values[column.target] = checked.parsed[column.name]
+        self.taken[target.relation] += self._copy(
+            target.relation, values, ~checked.is_bad
+        )
+
+    def _copy(self, relation: str, values: dict[str, Any], is_good: Mask) -> int:
+        """Copy the good rows, written out by Arrow: no Python object a row."""
+        rows = pa.table(values)
+        if not is_good.all():
+            rows = rows.filter(pa.array(is_good))
+        buffer = pa.BufferOutputStream()
+        options = arrow_csv.WriteOptions(include_header=False)
+        arrow_csv.write_csv(rows, buffer, options)
+        statement = _copy_statement(relation, values, "(format csv)")
+        with self.cursor.copy(statement) as copy:
+            copy.write(memoryview(buffer.getvalue()))
+        return len(rows)
+
+
+def _copy_statement(
+    relation: str, columns: Iterable[str], options: str = ""
+) -> sql.Composed:
+    return sql.SQL("copy {} ({}) from stdin {}").format(
+        sql.Identifier(*relation.split(".")),
+        sql.SQL(", ").join(map(sql.Identifier, columns)),
+        sql.SQL(options),
+    )

@@ -1,0 +1,282 @@
+"""One load, one transaction: registered, written in batches, or not at all."""
+
+import csv
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any, Literal
+
+import psycopg
+
+from python_scoring import config
+from python_scoring.cohorts.files import Table
+from python_scoring.cohorts.intake import Cursor, Intake
+from python_scoring.cohorts.rejects import KEPT_FOR_DISPLAY, Reject, Rejects
+from python_scoring.errors import BadInput
+
+Source = Literal["cms", "cohort", "synth"]
+Purpose = Literal["cohort", "training"]
+Connection = psycopg.Connection[tuple[Any, ...]]
+
+ORGANIZATIONS_FILE = config.PROJECT_DIR / "seeds" / "rules" / "organizations.csv"
+DEFAULT_MAX_REJECT_SHARE = 0.01
+
+# Whose rows belong to a load; rejected rows go with its line in raw.loads.
+LOADED_TABLES = (
+    "raw.cohort_patients",
+    "raw.cohort_outcomes",
+    "raw.cms_beneficiaries",
+    "raw.cms_inpatient_claims",
+    "raw.cms_outpatient_claims",
+)
+
+# Class of our advisory locks; the object is the organization.
+_LOCK = 0x10AD
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is to be loaded: whose, as of when, for what, and how strictly."""
+
+    source: Source
+    org: str
+    as_of: date
+    purpose: Purpose = "cohort"
+    max_reject_share: float = DEFAULT_MAX_REJECT_SHARE
+    replace: bool = False
+
+    def check(self) -> None:
+        """Check what the request says of itself.
+
+        Raises
+        ------
+        BadInput
+            The organization or the purpose is unknown, the share is none.
+        """
+        known = organization_codes()
+        if self.org not in known:
+            raise BadInput(
+                f"--org {self.org}: unknown organization; expected one of "
+                f"{', '.join(known)}, or add a line to seeds/rules/organizations.csv"
+            )
+        if self.purpose not in ("cohort", "training"):
+            raise BadInput(f"purpose {self.purpose!r}; expected cohort or training")
+        if not 0 <= self.max_reject_share <= 1:
+            share = self.max_reject_share
+            raise BadInput(f"--max-reject-share {share}; expected a share from 0 to 1")
+
+
+@dataclass(frozen=True)
+class LoadResult:
+    """What a load did.
+
+    Attributes
+    ----------
+    rows
+        People loaded.
+    rejected
+        Rows rejected, in all files.
+    unchanged
+        Whether the same content was there already, so that nothing was written.
+    rejects
+        The first few faults.
+    has_outcomes
+        Whether it is known what happened in the 90 days after.
+    tables
+        Rows written, by raw table.
+    replaced_rows
+        People of the earlier load, of the same organization and day, that made
+        way for this one; None if there was none.
+    """
+
+    load_id: int
+    source: str
+    purpose: str
+    org: str
+    as_of: date
+    rows: int
+    rejected: int
+    unchanged: bool
+    rejects: tuple[Reject, ...]
+    has_outcomes: bool
+    tables: Mapping[str, int] = field(default_factory=dict)
+    replaced_rows: int | None = None
+
+
+@dataclass(frozen=True)
+class Written:
+    """What the writing of a load came to."""
+
+    rows: int
+    has_outcomes: bool
+
+
+def organization_codes() -> list[str]:
+    """Codes of `seeds/rules/organizations.csv`, as they stand there."""
+    with ORGANIZATIONS_FILE.open(newline="", encoding="utf-8") as lines:
+        return [row["org_code"] for row in csv.DictReader(lines)]
+
+
+def run(
+    connection: Connection,
+    request: Request,
+    tables: Mapping[str, Table],
+    write: Callable[[Intake], Written],
+) -> LoadResult:
+    """Load tables in one transaction, unless their content is there already.
+
+    Parameters
+    ----------
+    connection
+        If it is in a transaction already, the load becomes part of that.
+    tables
+        What is read, by the part it plays.
+    write
+        Takes the tables in.
+
+    Raises
+    ------
+    BadInput
+        The files are not what they should be, too many rows are bad, or another
+        cohort of the same organization and day is there and `replace` is not
+        asked for. Nothing was written.
+    """
+    request.check()
+    digest, at_most = _digest(request, tables)
+    with connection.transaction(), connection.cursor() as cursor:
+        _lock(cursor, request.org)
+        known = _find_same(cursor, request, digest)
+        if known:
+            return known
+        replaced = _make_way(cursor, request)
+        names = [table.name for table in tables.values()]
+        load_id = _register(cursor, request, digest, names)
+        rejects = Rejects(request.max_reject_share)
+        intake = Intake(cursor, load_id, rejects, at_most)
+        written = write(intake)
+        rejects.enforce()
+        _complete(cursor, load_id, written, rejects.rejected)
+    return LoadResult(
+        load_id=load_id,
+        source=request.source,
+        purpose=request.purpose,
+        org=request.org,
+        as_of=request.as_of,
+        rows=written.rows,
+        rejected=rejects.rejected,
+        unchanged=False,
+        rejects=tuple(rejects.first),
+        has_outcomes=written.has_outcomes,
+        tables=dict(intake.taken),
+        replaced_rows=replaced,
+    )
+
+
+def _digest(
+    request: Request, tables: Mapping[str, Table]
+) -> tuple[str, dict[str, int]]:
+    """SHA-256 of what is loaded, whatever its files are called."""
+    content: list[Sequence[str]] = [
+        (request.source, request.purpose, request.org, request.as_of.isoformat())
+    ]
+    at_most = {}
+    for part, table in sorted(tables.items()):
+        digest, at_most[table.name] = table.digest()
+        content.append((part, digest))
+    return hashlib.sha256(json.dumps(content).encode()).hexdigest(), at_most
+
+
+def _lock(cursor: Cursor, org: str) -> None:
+    """Let loads of one organization wait for one another."""
+    cursor.execute("select pg_advisory_xact_lock(%s, hashtext(%s))", (_LOCK, org))
+
+
+def _find_same(cursor: Cursor, request: Request, digest: str) -> LoadResult | None:
+    cursor.execute(
+        "select load_id, source, row_count, rejected_count, has_outcomes"
+        " from raw.loads where org_code = %s and as_of_date = %s and purpose = %s"
+        " and content_sha256 = %s",
+        (request.org, request.as_of, request.purpose, digest),
+    )
+    row = cursor.fetchone()
+    if not row:
+        return None
+    load_id, source, rows, rejected, has_outcomes = row
+    return LoadResult(
+        load_id=load_id,
+        source=source,
+        purpose=request.purpose,
+        org=request.org,
+        as_of=request.as_of,
+        rows=rows,
+        rejected=rejected,
+        unchanged=True,
+        rejects=_first_rejects(cursor, load_id),
+        has_outcomes=has_outcomes,
+    )
+
+
+def _first_rejects(cursor: Cursor, load_id: int) -> tuple[Reject, ...]:
+    cursor.execute(
+        "select file, line, column_name, value, reason from raw.rejected_rows"
+        " where load_id = %s order by file, line, column_name limit %s",
+        (load_id, KEPT_FOR_DISPLAY),
+    )
+    return tuple(Reject(*row) for row in cursor.fetchall())
+
+
+def _make_way(cursor: Cursor, request: Request) -> int | None:
+    """Delete an earlier cohort of the same day, if that is asked for."""
+    if request.purpose != "cohort":
+        return None
+    cursor.execute(
+        "select load_id, row_count, files, loaded_at from raw.loads"
+        " where org_code = %s and as_of_date = %s and purpose = 'cohort'",
+        (request.org, request.as_of),
+    )
+    row = cursor.fetchone()
+    if not row:
+        return None
+    load_id, rows, files, loaded_at = row
+    if not request.replace:
+        raise BadInput(
+            f"{request.org} has another cohort as of {request.as_of}: load {load_id} "
+            f"with {rows:,} people from {', '.join(files)}, loaded on "
+            f"{loaded_at:%Y-%m-%d}; expected another --as-of, or --replace to put "
+            "this one in its place"
+        )
+    for table in (*LOADED_TABLES, "raw.loads"):
+        cursor.execute(f"delete from {table} where load_id = %s", (load_id,))
+    return int(rows)
+
+
+def _register(
+    cursor: Cursor, request: Request, digest: str, files: Sequence[str]
+) -> int:
+    """Enter the load; its numbers follow at the end of the same transaction."""
+    cursor.execute(
+        "insert into raw.loads (source, purpose, org_code, as_of_date,"
+        " content_sha256, files, row_count, rejected_count, has_outcomes)"
+        " values (%s, %s, %s, %s, %s, %s, 0, 0, false) returning load_id",
+        (
+            request.source,
+            request.purpose,
+            request.org,
+            request.as_of,
+            digest,
+            list(files),
+        ),
+    )
+    row = cursor.fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def _complete(cursor: Cursor, load_id: int, written: Written, rejected: int) -> None:
+    cursor.execute(
+        "update raw.loads set row_count = %s, rejected_count = %s,"
+        " has_outcomes = %s where load_id = %s",
+        (written.rows, rejected, written.has_outcomes, load_id),
+    )
