@@ -15,6 +15,8 @@ from python_scoring.warehouse import Connection
 
 # Rows worked on at once: the intermediate arrays then stay in the processor's cache.
 TILE_ROWS = 8192
+# Rows read and written at once: what memory is needed for.
+CHUNK_ROWS = 100_000
 
 
 @dataclass(frozen=True)
@@ -106,14 +108,16 @@ def _score_unscored(
         *features.copy_fields(),
     ]
     query = _patients_query(model.model_version)
-    for rows in warehouse.copy_out(reader, query, np.dtype(fields)):
+    for rows in warehouse.copy_out(reader, query, np.dtype(fields), CHUNK_ROWS):
         x = features.matrix(rows, features.FEATURE_NAMES)
         hashes = ledger.features_hash(x)
         todo = (rows["is_scored"] == 0) | (rows["scored_hash"] != hashes) | rescore
         count.patients += len(rows)
         count.scored += int(todo.sum())
         if todo.any():
-            yield score_matrix(hazards, rows["patient_id"][todo], x[todo], hashes[todo])
+            # Through the transpose, so that columns stay contiguous.
+            chosen = x if todo.all() else x.T[:, todo].T
+            yield score_matrix(hazards, rows["patient_id"][todo], chosen, hashes[todo])
 
 
 def _patients_query(model_version: str) -> str:
