@@ -16,7 +16,6 @@ from contextlib import contextmanager
 from typing import Any
 
 import psycopg
-from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
 from python_scoring import config
@@ -88,9 +87,10 @@ def pid() -> int | None:
 
 
 def _running() -> bool:
-    if processes.find_server(identity.current_data_dir()) is None:
+    data_dir = identity.current_data_dir()
+    if processes.find_server(data_dir) is None:
         return False
-    return _answers()
+    return processes.is_ready(data_dir) and _answers()
 
 
 def _answers() -> bool:
@@ -106,6 +106,10 @@ def _answers() -> bool:
 def _start(who: Identity) -> None:
     binaries.check_version(who.bin_dir / "postgres", list(who.prefix))
     process = processes.find_server(who.data_dir)
+    if process and processes.is_ready(who.data_dir) and not _answers():
+        # Its socket was swept away: nobody can reach it any more.
+        processes.end(process.pid, signal.SIGINT, _STOP_SECONDS)
+        process = None
     if process is None:
         processes.clear_leftovers(who.data_dir, who.socket_dir)
         _make_data(who)
@@ -119,15 +123,26 @@ def _make_data(who: Identity) -> None:
         return
     unfinished = who.data_dir.with_name("postgres.new")
     shutil.rmtree(unfinished, ignore_errors=True)
-    command = [
+    initdb = [
         *(str(who.bin_dir / "initdb"), "--pgdata", str(unfinished)),
         *("--username", config.USER, "--auth", "trust", "--encoding", "UTF8"),
         *("--locale", "C", "--locale-provider", "builtin"),
         *("--builtin-locale", "C.UTF-8", "--no-instructions"),
     ]
+    _run(who, initdb)
+    single = [str(who.bin_dir / "postgres"), "--single", "-D", str(unfinished)]
+    _run(who, [*single, "template1"], f"create database {config.DATABASE};\n")
+    (unfinished / "pg_hba.conf").write_text(_HOST_RULES)
+    with (unfinished / "postgresql.conf").open("a") as file:
+        file.write("\ninclude = 'riskmart.conf'\n")
+    unfinished.rename(who.data_dir)
+
+
+def _run(who: Identity, command: list[str], statements: str = "") -> None:
     result = subprocess.run(
         [*who.prefix, *command],
-        **_run_options(who),
+        **_options(who),
+        input=statements,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         check=False,
@@ -136,10 +151,6 @@ def _make_data(who: Identity) -> None:
         raise RiskmartError(
             f"the database could not be made in {who.data_dir}:\n{result.stdout}"
         )
-    (unfinished / "pg_hba.conf").write_text(_HOST_RULES)
-    with (unfinished / "postgresql.conf").open("a") as file:
-        file.write("\ninclude = 'riskmart.conf'\n")
-    unfinished.rename(who.data_dir)
 
 
 def _write_settings(who: Identity) -> None:
@@ -163,7 +174,8 @@ def _launch(who: Identity) -> int:
     with open(os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)) as out:
         result = subprocess.run(
             [*shell, *who.prefix, *postgres],
-            **_run_options(who),
+            **_options(who),
+            stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=out,
             start_new_session=True,
@@ -172,11 +184,10 @@ def _launch(who: Identity) -> int:
     return int(result.stdout)
 
 
-def _run_options(who: Identity) -> dict[str, Any]:
+def _options(who: Identity) -> dict[str, Any]:
     return {
         "env": binaries.clean_environment(),
         "cwd": "/",
-        "stdin": subprocess.DEVNULL,
         "text": True,
         **who.popen_options(),
     }
@@ -186,7 +197,7 @@ def _wait_until_ready(postmaster: int) -> None:
     give_up = time.monotonic() + _READY_SECONDS
     while True:
         try:
-            return _make_database()
+            return _check_server()
         except psycopg.OperationalError as error:
             reason = str(error).strip()
         gone = processes.is_gone(postmaster)
@@ -198,21 +209,16 @@ def _wait_until_ready(postmaster: int) -> None:
         time.sleep(0.02)
 
 
-def _make_database() -> None:
-    """Connect once the server lets us, and make our database if it is new."""
-    target = make_conninfo("", **{**config.embedded_parameters(), "dbname": "postgres"})
-    with psycopg.connect(target, autocommit=True) as connection:
-        if connection.info.server_version // 10000 != binaries.MAJOR_VERSION:
-            raise RiskmartError(
-                f"the server in {config.socket_dir()} is version "
-                f"{connection.info.server_version}; expected {binaries.MAJOR_VERSION}"
-            )
-        known = connection.execute(
-            "select from pg_database where datname = %s", (config.DATABASE,)
-        ).fetchone()
-        if known is None:
-            name = sql.Identifier(config.DATABASE)
-            connection.execute(sql.SQL("create database {}").format(name))
+def _check_server() -> None:
+    """Connect, once the server lets us, and make sure that it is the right one."""
+    target = make_conninfo("", **config.embedded_parameters())
+    with psycopg.connect(target) as connection:
+        version = connection.info.server_version
+    if version // 10000 != binaries.MAJOR_VERSION:
+        raise RiskmartError(
+            f"the server in {config.socket_dir()} is version {version}; expected "
+            f"{binaries.MAJOR_VERSION}"
+        )
 
 
 def _log_tail(lines: int = 15) -> str:

@@ -191,6 +191,9 @@ def _reachable(programs: Path, home: Path, account: pwd.struct_passwd) -> Path:
     if _succeeds(probe, user=account.pw_uid, group=account.pw_gid):
         return programs
     copy = home / "site" / f"{programs.parent.stat().st_mtime_ns:x}"
+    for older in home.glob("site/*"):
+        if older != copy:
+            shutil.rmtree(older)
     site = programs.parents[2]
     for part in (Path(*programs.parent.parts[-2:]), Path(f"{programs.parts[-3]}.libs")):
         if (site / part).is_dir() and not (copy / part).is_dir():

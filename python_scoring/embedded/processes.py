@@ -16,6 +16,8 @@ import psutil
 from python_scoring.errors import RiskmartError
 
 _ORPHAN_SECONDS = 3.0
+# The eighth line of postmaster.pid, counted from 0.
+_STATUS_LINE = 7
 
 
 def find_server(data_dir: Path) -> psutil.Process | None:
@@ -30,6 +32,12 @@ def find_server(data_dir: Path) -> psutil.Process | None:
     return process if _serves(process, data_dir) else None
 
 
+def is_ready(data_dir: Path) -> bool:
+    """Whether a live server has noted that it takes connections."""
+    lines = _pid_file(data_dir).splitlines()
+    return len(lines) > _STATUS_LINE and lines[_STATUS_LINE].strip() == "ready"
+
+
 def clear_leftovers(data_dir: Path, socket_dir: Path) -> None:
     """Remove what a killed server left, once none of its processes is left.
 
@@ -41,7 +49,7 @@ def clear_leftovers(data_dir: Path, socket_dir: Path) -> None:
     RiskmartError
         Some are there still, and do not go.
     """
-    if _recorded_pid(data_dir) is None:
+    if not (data_dir / "postmaster.pid").exists():
         return
     _end_orphans(data_dir)
     (data_dir / "postmaster.pid").unlink(missing_ok=True)
@@ -71,13 +79,17 @@ def is_gone(pid: int) -> bool:
         return True
 
 
-def _recorded_pid(data_dir: Path) -> int | None:
+def _pid_file(data_dir: Path) -> str:
+    """Return what a server wrote, dead or alive; nothing if it went in good order."""
     try:
-        first_line = (data_dir / "postmaster.pid").read_text().split("\n", 1)[0]
+        return (data_dir / "postmaster.pid").read_text()
     except FileNotFoundError:
-        return None
-    # The file of a server that died while writing it may be empty.
-    return int(first_line) if first_line.strip().isdigit() else 0
+        return ""
+
+
+def _recorded_pid(data_dir: Path) -> int | None:
+    first_line = _pid_file(data_dir).split("\n", 1)[0].strip()
+    return int(first_line) if first_line.isdigit() else None
 
 
 def _serves(process: psutil.Process, data_dir: Path) -> bool:
