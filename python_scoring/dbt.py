@@ -1,0 +1,143 @@
+"""dbt in this process: one manifest for several commands, results as data."""
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from dbt.cli.main import dbtRunner, dbtRunnerResult
+
+from python_scoring import config
+from python_scoring.errors import GateFailed
+
+OnNode = Callable[[str], None]
+
+_QUIET = ["--log-level", "none", "--no-use-colors", "--no-print"]
+_BAD = {"error", "fail", "runtime error", "partial success"}
+
+
+@dataclass(frozen=True)
+class Node:
+    """One node that dbt ran, tested or skipped."""
+
+    unique_id: str
+    status: str
+    message: str
+    seconds: float
+    compiled_code: str
+
+    @property
+    def name(self) -> str:
+        """The node's name, without package and kind."""
+        return self.unique_id.split(".")[2]
+
+    @property
+    def is_bad(self) -> bool:
+        """Whether it failed, rather than passed, warned or was skipped."""
+        return self.status in _BAD
+
+
+@dataclass
+class Project:
+    """The dbt project, parsed once and then run as often as need be."""
+
+    on_node: OnNode | None = None
+    nodes: dict[str, Node] = field(default_factory=dict)
+    _manifest: Any = None
+
+    def invoke(self, command: str, *arguments: str) -> dict[str, Node]:
+        """Run one dbt command and return what became of each node.
+
+        Raises
+        ------
+        GateFailed
+            A model or test failed; the message is dbt's own for each of them.
+        """
+        runner = dbtRunner(manifest=self._manifest, callbacks=[self._notice])
+        with project_environment():
+            result = runner.invoke([command, *_QUIET, *arguments])
+        if result.exception is not None:
+            raise _in_words(result)
+        nodes = {node.unique_id: node for node in _nodes(result)}
+        self.nodes.update(nodes)
+        return nodes
+
+    def parse(self) -> None:
+        """Read the project; later commands reuse what was read."""
+        with project_environment():
+            result = dbtRunner().invoke(["parse", *_QUIET])
+        if result.exception is not None:
+            raise _in_words(result)
+        self._manifest = result.result
+
+    def all_nodes(self) -> set[str]:
+        """Unique ids of everything that `dbt build` runs and tests."""
+        manifest = self._manifest
+        kinds = {"model", "seed", "test", "snapshot"}
+        nodes = {n.unique_id for n in manifest.nodes.values() if n.resource_type in kinds}
+        return nodes | set(manifest.unit_tests)
+
+    def _notice(self, event: Any) -> None:
+        if self.on_node and event.info.name == "NodeFinished":
+            self.on_node(event.data.node_info.node_name)
+
+
+def passthrough(arguments: Sequence[str]) -> int:
+    """Run dbt as its own command line would, against the warehouse in force.
+
+    Returns
+    -------
+    int
+        dbt's exit code: 0, 1 for failed nodes, 2 for its own faults.
+    """
+    with project_environment():
+        result = dbtRunner().invoke(list(arguments))
+    if result.success:
+        return 0
+    return 2 if result.exception is not None else 1
+
+
+@contextmanager
+def project_environment() -> Iterator[None]:
+    """Point dbt at this project and warehouse, for as long as it runs."""
+    folder = str(config.PROJECT_DIR)
+    given = {
+        "DBT_PROJECT_DIR": folder,
+        "DBT_PROFILES_DIR": folder,
+        **config.dbt_environment(),
+    }
+    before = {name: os.environ.get(name) for name in given}
+    os.environ.update(given)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+def _nodes(result: dbtRunnerResult) -> Iterator[Node]:
+    for outcome in getattr(result.result, "results", None) or []:
+        yield Node(
+            unique_id=outcome.node.unique_id,
+            status=str(getattr(outcome.status, "value", outcome.status)),
+            message=(outcome.message or "").strip(),
+            seconds=outcome.execution_time,
+            compiled_code=getattr(outcome.node, "compiled_code", None) or "",
+        )
+
+
+def _in_words(result: dbtRunnerResult) -> Exception:
+    """What dbt says of a project it cannot run is for the reader, not a fault."""
+    from dbt_common.exceptions import DbtBaseException
+
+    error = result.exception
+    assert error is not None
+    if isinstance(error, DbtBaseException) or isinstance(
+        error.__cause__, DbtBaseException
+    ):
+        return GateFailed(f"dbt: {error}")
+    return error if isinstance(error, Exception) else RuntimeError(str(error))
