@@ -179,11 +179,11 @@ def _fit_hazard(
 
 def spline_logistic(x: Floats, seed: int) -> Pipeline:
     """Build the unfitted pipeline, its knots and codes taken from ``x`` (n, 27)."""
-    encoders: list[tuple[str, Any, list[int]]] = []
+    flags = [position for position, f in enumerate(FEATURES) if f.data_type == "flag"]
+    encoders: list[tuple[str, Any, list[int]]] = [("flags", "passthrough", flags)]
     for position, feature in enumerate(FEATURES):
-        encoder: Any = "passthrough"
         if feature.data_type == "code":
-            encoder = OneHotEncoder(
+            encoder: Any = OneHotEncoder(
                 categories=[np.unique(x[:, position])],
                 handle_unknown="ignore",
                 sparse_output=False,
@@ -195,6 +195,8 @@ def spline_logistic(x: Floats, seed: int) -> Pipeline:
                 extrapolation="constant",
                 handle_missing="zeros" if feature.is_nullable else "error",
             )
+        else:
+            continue
         encoders.append((feature.name, encoder, [position]))
     return Pipeline(
         [
@@ -285,18 +287,20 @@ class _Piece:
 
 
 def _by_feature(encoder: ColumnTransformer, coefficients: Floats) -> Iterator[_Piece]:
+    flags = iter(coefficients[encoder.output_indices_["flags"]])
     for feature in FEATURES:
+        if feature.data_type == "flag":
+            yield _Piece(False, np.array([0.0, 1.0]), np.array([0.0, next(flags)]))
+            continue
         values = coefficients[encoder.output_indices_[feature.name]]
         fitted = encoder.named_transformers_[feature.name]
         if feature.data_type == "code":
             yield _Piece(True, fitted.categories_[0].astype(np.float64), values)
-        elif feature.is_continuous:
+        else:
             # With degree 1 the B-splines are hats: a coefficient is the height at
-            # its knot, and all-zero basis (missing) has height 0.
+            # its knot, and an all-zero basis (missing) has height 0.
             knots = np.asarray(fitted.knots, dtype=np.float64)[:, 0]
             yield _Piece(False, knots, values)
-        else:
-            yield _Piece(False, np.array([0.0, 1.0]), np.array([0.0, values[0]]))
 
 
 def _term(pieces: Sequence[_Piece], slopes: Floats) -> Term:

@@ -14,14 +14,11 @@ WINDOWS = (30, 60, 90)
 
 
 @pytest.fixture
-def empty(conn: Connection) -> Iterator[Connection]:
+def empty(conn: Connection) -> Connection:
     """Connection to a warehouse with empty tables and one registered model."""
-    conn.execute("drop schema if exists raw cascade")
-    warehouse.prepare(conn)
     registry.register(conn, make_model("m1"))
     conn.commit()
-    yield conn
-    conn.rollback()
+    return conn
 
 
 def make_model(version: str, target: str = "readmission") -> registry.Model:

@@ -12,7 +12,8 @@ REFERENCE = np.array([-2.1, -2.9, -3.3])
 def log_odds(eta: np.ndarray) -> np.ndarray:
     """Log-odds of window risk, log(prod(1 + u) - 1), precise at any size."""
     log_survival = -np.cumsum(np.logaddexp(0.0, eta), axis=1)
-    return np.log(-np.expm1(log_survival)) - log_survival
+    odds: np.ndarray = np.log(-np.expm1(log_survival)) - log_survival
+    return odds
 
 
 def split(eta: np.ndarray, features: int, seed: int) -> np.ndarray:

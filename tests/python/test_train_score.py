@@ -2,7 +2,7 @@
 
 import datetime
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,22 +13,50 @@ from python_scoring import artifacts, config, ledger, registry, warehouse
 from python_scoring.errors import BadInput
 from python_scoring.readmission import features, hazards, score, train
 from python_scoring.readmission.features import FEATURE_NAMES, FEATURES
-from python_scoring.readmission.horizons import INTERVALS
+from python_scoring.readmission.horizons import INTERVALS, cumulative_risk
 from python_scoring.warehouse import Connection
 
 PATIENTS = 700
 
 
+Known = dict[tuple[str, int], Any]
+
+
+@pytest.fixture(scope="module")
+def judged() -> Known:
+    """Out-of-fold metrics by fingerprint and seed: worked out once a module."""
+    return {}
+
+
+@pytest.fixture(scope="module")
+def fits() -> Known:
+    """Fitted hazards, likewise."""
+    return {}
+
+
+def once(function: Callable[..., Any], known: Known) -> Callable[..., Any]:
+    """Remember what a function made of a training set and a seed."""
+
+    def remembered(training: hazards.TrainingSet, seed: int) -> Any:
+        key = (train.fingerprint(training, seed), seed)
+        if key not in known:
+            known[key] = function(training, seed)
+        return known[key]
+
+    return remembered
+
+
 @pytest.fixture
 def mart(
-    conn: Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    conn: Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, judged: Known
 ) -> Iterator[Connection]:
     """Warehouse with empty feature relations and artifacts in a folder of its own."""
+    judge_once = once(train.out_of_fold_metrics, judged)
+    monkeypatch.setattr(train, "out_of_fold_metrics", judge_once)
     monkeypatch.setattr(config, "artifact_dir", lambda: tmp_path / "artifacts")
     types = {"flag": "smallint", "code": "smallint", "number": "double precision"}
     columns = ", ".join(f"{f.name} {types.get(f.data_type, 'int')}" for f in FEATURES)
     for statement in (
-        "drop schema if exists raw cascade",
         "drop schema if exists intermediate cascade",
         "create schema intermediate",
         "create table intermediate.int_patient_features (load_id bigint,"
@@ -38,7 +66,6 @@ def mart(
         " patient_id bigint, days_to_readmission smallint)",
     ):
         conn.execute(statement.encode())
-    warehouse.prepare(conn)
     conn.commit()
     yield conn
     conn.rollback()
@@ -132,8 +159,9 @@ def add_cohort(conn: Connection) -> np.ndarray:
 
 
 @pytest.fixture
-def ready(mart: Connection) -> Connection:
+def ready(mart: Connection, monkeypatch: pytest.MonkeyPatch, fits: Known) -> Connection:
     """Warehouse with a trained model and a cohort to score."""
+    monkeypatch.setattr(hazards, "fit_hazards", once(hazards.fit_hazards, fits))
     add_training(mart)
     train.train(mart, seed=1)
     add_cohort(mart)
@@ -481,7 +509,7 @@ def test_reasons_explain_the_stored_score(ready: Connection) -> None:
         " + reason_2_contribution + reason_3_contribution"
         " from raw.predictions where patient_id >= 7000",
     )
-    base = hazards.cumulative_risk(np.array([model.reference_patient["log_odds"]]))[0]
+    base = cumulative_risk(np.array([model.reference_patient["log_odds"]]))[0]
     at_reference = dict(zip((30, 60, 90), np.log(base / (1 - base)), strict=True))
     assert len(found) == 120
     for log_odds, window, reasons in found:
