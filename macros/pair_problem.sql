@@ -6,6 +6,6 @@
         when {{ values_cte }}.risk_tier is null then 'missing: expected {{ expected }}'
         when {{ values_cte }}.row_count > 1 then 'given twice'
         when {{ values_cte }}.{{ condition }} then null
-        else 'value ' || {{ values_cte }}.value || ', expected {{ expected }}'
+        else 'value ' || {{ values_cte }}.given_value || ', expected {{ expected }}'
     end
 {%- endmacro %}

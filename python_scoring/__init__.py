@@ -1,0 +1,1 @@
+"""riskmart: from a patient cohort to scores, tiers, ROI and tested marts."""

@@ -1,5 +1,5 @@
 """`python -m python_scoring` is the same program as `./riskmart`."""
 
-from python_scoring.cli import app
+from python_scoring.cli import main
 
-app(prog_name="riskmart")
+main()

@@ -72,10 +72,12 @@ class Project:
         self._manifest = result.result
 
     def all_nodes(self) -> set[str]:
-        """Unique ids of everything that `dbt build` runs and tests."""
+        """Return the unique ids of everything that `dbt build` runs and tests."""
         manifest = self._manifest
         kinds = {"model", "seed", "test", "snapshot"}
-        nodes = {n.unique_id for n in manifest.nodes.values() if n.resource_type in kinds}
+        nodes = {
+            n.unique_id for n in manifest.nodes.values() if n.resource_type in kinds
+        }
         return nodes | set(manifest.unit_tests)
 
     def _notice(self, event: Any) -> None:
@@ -131,7 +133,7 @@ def _nodes(result: dbtRunnerResult) -> Iterator[Node]:
 
 
 def _in_words(result: dbtRunnerResult) -> Exception:
-    """What dbt says of a project it cannot run is for the reader, not a fault."""
+    """Tell dbt's word on a project it cannot run from a fault of ours."""
     from dbt_common.exceptions import DbtBaseException
 
     error = result.exception

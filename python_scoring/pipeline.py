@@ -11,6 +11,7 @@ import psycopg
 
 from python_scoring import registry, server, warehouse
 from python_scoring.cohorts import cohort, generator
+from python_scoring.cohorts.loads import LoadResult
 from python_scoring.dbt import Node, Project
 from python_scoring.errors import GateFailed
 from python_scoring.readmission import score, train
@@ -124,7 +125,7 @@ def has_training_load(conn: Connection) -> bool:
     return bool(row and row[0])
 
 
-def load_training_cohort(conn: Connection) -> cohort.LoadResult:
+def load_training_cohort(conn: Connection) -> LoadResult:
     """Take in the synthetic labelled history: 20,000 people, always the same."""
     people = generator.generate(generator.TRAINING_PATIENTS, generator.TRAINING_SEED)
     outcomes = {
@@ -160,9 +161,8 @@ def _explain(conn: Connection, node: Node) -> str:
 def _first_rows(conn: Connection, test_query: str) -> list[str]:
     try:
         with conn.transaction(), conn.cursor() as cursor:
-            cursor.execute(
-                f"select * from ({test_query}\n) as failures limit {_SHOWN_ROWS}".encode()
-            )
+            rows = f"select * from ({test_query}\n) as failures limit {_SHOWN_ROWS}"
+            cursor.execute(rows.encode())
             names = [column.name for column in cursor.description or []]
             return [
                 "  " + ", ".join(f"{n}={v}" for n, v in zip(names, row, strict=True))
@@ -177,7 +177,7 @@ def _warned(project: Project) -> list[Node]:
 
 
 def _check_complete(project: Project, tests: bool) -> None:
-    """The two dbt runs are all of the project, and everybody has a score."""
+    """Check that the two dbt runs were all of it and left nobody without a score."""
     if not tests:
         return
     missing = project.all_nodes() - set(project.nodes)

@@ -27,4 +27,6 @@ side_by_side as (
 
 )
 
-select * from side_by_side where risk_score > next_risk_score
+select *
+from side_by_side
+where risk_score > next_risk_score

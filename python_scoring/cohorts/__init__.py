@@ -1,0 +1,1 @@
+"""Cohorts: made, loaded from files, checked."""

@@ -1,0 +1,1 @@
+"""The readmission model: features, hazards, training, scoring."""

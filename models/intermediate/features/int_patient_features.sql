@@ -50,7 +50,8 @@ counted as (
             + has_depression + has_diabetes + has_ischemic_heart + has_ra_oa
             + has_stroke as smallint
         ) as chronic_condition_count,
-        cume_dist() over (partition by load_id order by annual_cost) as cost_percentile
+        cume_dist() over (partition by load_id order by annual_cost)
+            as cost_percentile
 
     from identified
 
@@ -65,7 +66,8 @@ flagged as (
             as recent_admission,
         cast(case when total_outpatient_visits > 10 then 1 else 0 end as smallint)
             as high_outpatient_user,
-        cast(case when cost_percentile > 0.75 then 1 else 0 end as smallint) as high_cost
+        cast(case when cost_percentile > 0.75 then 1 else 0 end as smallint)
+            as high_cost
 
     from counted
 

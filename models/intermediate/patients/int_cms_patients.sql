@@ -61,7 +61,9 @@ final as (
         living.has_stroke,
         coalesce(inpatient_use.total_admissions, 0) as total_admissions,
         coalesce(inpatient_use.total_hospital_days, 0) as total_hospital_days,
-        {{ dbt.datediff('inpatient_use.last_admission_date', 'living.as_of_date', 'day') }}
+        {{ dbt.datediff(
+            'inpatient_use.last_admission_date', 'living.as_of_date', 'day'
+        ) }}
             as days_since_last_admission,
         coalesce(outpatient_use.total_outpatient_visits, 0) as total_outpatient_visits,
         greatest(

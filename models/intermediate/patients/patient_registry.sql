@@ -73,9 +73,11 @@ final as (
     select
         organization_id,
         external_id,
-        {% if is_incremental() %}(select coalesce(max(patient_id), 0) from known) +
+        row_number() over (order by organization_id, external_id)
+        {% if is_incremental() %}
+        + (select coalesce(max(known.patient_id), 0) from known)
         {% endif %}
-        row_number() over (order by organization_id, external_id) as patient_id,
+            as patient_id,
         gen_random_uuid() as patient_uuid,
         {{ run_timestamp() }} as registered_at
 

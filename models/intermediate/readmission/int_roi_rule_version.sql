@@ -52,7 +52,8 @@ rule_lines as (
 
 final as (
 
-    select substr(md5(string_agg(rule_line, '; ' order by rule_line)), 1, 12)
+    select
+        substr(md5(string_agg(rule_line, '; ' order by rule_line)), 1, 12)
             as rule_version
 
     from rule_lines

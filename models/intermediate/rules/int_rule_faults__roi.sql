@@ -18,7 +18,7 @@ costs as (
         risk_tier,
         prediction_window,
         count(*) as row_count,
-        min(intervention_cost_usd) as value
+        min(intervention_cost_usd) as given_value
 
     from {{ ref('intervention_costs') }}
 
@@ -32,7 +32,7 @@ rates as (
         risk_tier,
         prediction_window,
         count(*) as row_count,
-        min(success_rate) as value
+        min(success_rate) as given_value
 
     from {{ ref('success_rates') }}
 
@@ -46,7 +46,7 @@ pair_faults as (
         'intervention_costs' as seed,
         coalesce(pairs.risk_tier, costs.risk_tier) as risk_tier,
         coalesce(pairs.prediction_window, costs.prediction_window) as prediction_window,
-        {{ pair_problem('costs', 'value > 0', 'a cost above 0') }} as problem
+        {{ pair_problem('costs', 'given_value > 0', 'a cost above 0') }} as problem
 
     from pairs
 
@@ -61,7 +61,7 @@ pair_faults as (
         'success_rates' as seed,
         coalesce(pairs.risk_tier, rates.risk_tier) as risk_tier,
         coalesce(pairs.prediction_window, rates.prediction_window) as prediction_window,
-        {{ pair_problem('rates', 'value between 0 and 1', 'a rate from 0 to 1') }}
+        {{ pair_problem('rates', 'given_value between 0 and 1', 'a rate from 0 to 1') }}
             as problem
 
     from pairs

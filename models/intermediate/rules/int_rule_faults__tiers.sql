@@ -51,7 +51,9 @@ misjoined as (
 
     select
         risk_tier,
-        case when previous_upper_bound > lower_bound then 'overlaps' else 'leaves a gap to'
+        case
+            when previous_upper_bound > lower_bound then 'overlaps'
+            else 'leaves a gap to'
         end
         || ' tier ' || previous_tier || ': lower_bound ' || lower_bound
         || ', expected ' || previous_upper_bound as problem

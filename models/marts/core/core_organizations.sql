@@ -10,13 +10,17 @@ organizations as (
 
 current_loads as (
 
-    select * from {{ ref('int_cohort_loads') }} where is_current
+    select * from {{ ref('int_cohort_loads') }}
+
+    where is_current
 
 ),
 
 features as (
 
-    select * from {{ ref('int_patient_features') }} where is_current
+    select * from {{ ref('int_patient_features') }}
+
+    where is_current
 
 ),
 

@@ -19,7 +19,8 @@ renamed as (
 
         -- demographics; CMS codes 2 = female, 'Y' = ESRD
         bene_race_cd as race_code,
-        cast(case when bene_sex_ident_cd = 2 then 1 else 0 end as smallint) as is_female,
+        cast(case when bene_sex_ident_cd = 2 then 1 else 0 end as smallint)
+            as is_female,
         cast(case when bene_esrd_ind = 'Y' then 1 else 0 end as smallint) as has_esrd,
 
         -- conditions; CMS codes 1 = yes, 2 = no

@@ -2,7 +2,9 @@ with
 
 current_loads as (
 
-    select * from {{ ref('int_cohort_loads') }} where is_current
+    select * from {{ ref('int_cohort_loads') }}
+
+    where is_current
 
 ),
 

@@ -10,7 +10,9 @@ ledger as (
 
 batches as (
 
-    select * from {{ ref('stg_scoring__batches') }} where target = 'readmission'
+    select * from {{ ref('stg_scoring__batches') }}
+
+    where target = 'readmission'
 
 ),
 

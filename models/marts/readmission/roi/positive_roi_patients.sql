@@ -8,7 +8,9 @@ with
 
 projections as (
 
-    select * from {{ ref('financial_projections') }} where is_positive_roi
+    select * from {{ ref('financial_projections') }}
+
+    where is_positive_roi
 
 ),
 

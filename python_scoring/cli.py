@@ -1,0 +1,329 @@
+"""The command line: the one place that prints and sets exit codes.
+
+Exit codes: 0 done, 1 a gate or test said no, 2 something handed in is wrong.
+Faults of our own are tracebacks.
+"""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date, datetime
+from pathlib import Path
+from typing import Annotated
+
+import psycopg
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from python_scoring import config, server, status, warehouse
+from python_scoring.embedded import binaries
+from python_scoring.errors import BadInput, RiskmartError
+from python_scoring.warehouse import Connection
+
+app = typer.Typer(
+    help="From a patient cohort to risk scores, tiers, ROI and tested marts.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+load_app = typer.Typer(help="Take in a cohort from files.", no_args_is_help=True)
+db_app = typer.Typer(help="The embedded PostgreSQL.", no_args_is_help=True)
+app.add_typer(load_app, name="load")
+app.add_typer(db_app, name="db")
+
+# A pipe has no width: a table there is as wide as it needs to be.
+_PIPE_WIDTH = None if sys.stdout.isatty() else 200
+out = Console(width=_PIPE_WIDTH)
+err = Console(stderr=True, soft_wrap=True)
+
+Org = Annotated[
+    str, typer.Option("--org", help="Code from seeds/rules/organizations.csv.")
+]
+AsOf = Annotated[
+    datetime,
+    typer.Option("--as-of", formats=["%Y-%m-%d"], help="The day looked back from."),
+]
+MaxRejectShare = Annotated[
+    float, typer.Option(help="Share of a file's rows that may be bad.")
+]
+Replace = Annotated[
+    bool, typer.Option("--replace", help="Take the place of another load of that day.")
+]
+
+
+def main() -> None:
+    """Run the command line; errors in words, faults of ours as tracebacks."""
+    try:
+        app(prog_name="riskmart")
+    except RiskmartError as error:
+        err.print(f"[red]error[/] {escape(str(error))}")
+        sys.exit(error.exit_code)
+
+
+@contextmanager
+def ready_warehouse() -> Iterator[Connection]:
+    """Connect to a running warehouse with its raw tables in place."""
+    server.ensure_running()
+    with warehouse.connect(autocommit=True) as conn:
+        warehouse.prepare(conn)
+        yield conn
+
+
+@app.command()
+def build(
+    full_refresh: Annotated[
+        bool, typer.Option(help="Make seeds and models anew; raw data stays.")
+    ] = False,
+) -> None:
+    """Build and test everything: seeds, features, scores, marts."""
+    from python_scoring import pipeline, report
+
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    with Progress(*columns, console=err, transient=True) as progress:
+        task = progress.add_task("starting", total=None)
+        step = ""
+
+        def on_step(name: str) -> None:
+            nonlocal step
+            step = name
+            progress.update(task, description=name)
+
+        def on_node(name: str) -> None:
+            progress.update(task, description=f"{step}: {name}")
+
+        done = pipeline.build(
+            full_refresh=full_refresh, on_step=on_step, on_node=on_node
+        )
+    with warehouse.connect() as conn:
+        report.show_build(out, conn, done)
+
+
+@load_app.command("cms")
+def load_cms(
+    directory: Annotated[Path, typer.Argument(help="Folder of DE-SynPUF files.")],
+    org: Org,
+    as_of: AsOf,
+    max_reject_share: MaxRejectShare = 0.01,
+    replace: Replace = False,
+) -> None:
+    """Take in a folder of CMS DE-SynPUF claims files."""
+    from python_scoring.cohorts import cms
+
+    with ready_warehouse() as conn:
+        result = cms.load(
+            conn,
+            directory,
+            org=org,
+            as_of=as_of.date(),
+            max_reject_share=max_reject_share,
+            replace=replace,
+        )
+    status.show_load(out, result)
+
+
+@load_app.command("cohort")
+def load_cohort(
+    file: Annotated[
+        Path | None, typer.Argument(help="A .csv, .csv.gz or .parquet file.")
+    ] = None,
+    org: Annotated[
+        str | None, typer.Option(help="Code from seeds/rules/organizations.csv.")
+    ] = None,
+    as_of: Annotated[
+        datetime | None,
+        typer.Option("--as-of", formats=["%Y-%m-%d"], help="The day looked back from."),
+    ] = None,
+    outcomes: Annotated[
+        Path | None,
+        typer.Option(help="Outcomes file; else NAME_outcomes beside it is taken."),
+    ] = None,
+    training: Annotated[
+        bool, typer.Option("--training", help="A labelled history, never in a mart.")
+    ] = False,
+    template: Annotated[
+        bool, typer.Option("--template", help="Print the layout and an example.")
+    ] = False,
+    max_reject_share: MaxRejectShare = 0.01,
+    replace: Replace = False,
+) -> None:
+    """Take in a cohort file, or print its layout (--template)."""
+    from python_scoring.cohorts import cohort
+
+    if template:
+        print(cohort.template())
+        return
+    if file is None or org is None or as_of is None:
+        raise BadInput("load cohort: expected FILE --org CODE --as-of YYYY-MM-DD")
+    with ready_warehouse() as conn:
+        result = cohort.load(
+            conn,
+            file,
+            org=org,
+            as_of=as_of.date(),
+            outcomes=outcomes,
+            purpose="training" if training else "cohort",
+            max_reject_share=max_reject_share,
+            replace=replace,
+        )
+    status.show_load(out, result)
+
+
+@app.command()
+def synth(
+    patients: Annotated[int, typer.Option(help="How many people.")] = 3000,
+    seed: Annotated[int, typer.Option(help="The same seed, the same people.")] = 1,
+    folder: Annotated[
+        Path, typer.Option("--to", help="Folder for cohort and outcomes (Parquet).")
+    ] = Path("."),
+    training: Annotated[
+        bool,
+        typer.Option("--training", help="Load the standard labelled history instead."),
+    ] = False,
+    baseline: Annotated[
+        bool, typer.Option("--baseline", help="Write the baseline seeds instead.")
+    ] = False,
+) -> None:
+    """Make synthetic people: files to load, a training history, or the seeds."""
+    from python_scoring import pipeline
+    from python_scoring.cohorts import generator
+
+    if training and baseline:
+        raise BadInput("synth: expected one of --training and --baseline")
+    if training:
+        with ready_warehouse() as conn:
+            status.show_load(out, pipeline.load_training_cohort(conn))
+        return
+    if baseline:
+        generator.write_baseline(config.PROJECT_DIR / "seeds" / "baseline")
+        out.print(
+            "Wrote seeds/baseline/baseline_patients.csv and baseline_outcomes.csv"
+        )
+        return
+    if not folder.is_dir():
+        raise BadInput(f"--to {folder}: not a folder")
+    cohort_file = folder / f"synth_{patients}_{seed}.parquet"
+    outcomes_file = folder / f"synth_{patients}_{seed}_outcomes.parquet"
+    generator.write_parquet(cohort_file, outcomes_file, patients, seed)
+    out.print(f"Wrote {patients:,} people to {cohort_file} and {outcomes_file}")
+    out.print(
+        f"Load them with: riskmart load cohort {cohort_file} --org SYNTH "
+        f"--as-of {date.today().isoformat()}"
+    )
+
+
+@app.command()
+def train(
+    seed: Annotated[int, typer.Option(help="Of the folds; same seed, same model.")] = 0,
+) -> None:
+    """Fit the readmission model on the labelled histories and put it in force."""
+    from python_scoring.readmission import train as training
+
+    with ready_warehouse() as conn, err.status("training"):
+        result = training.train(conn, seed)
+    status.show_training(out, result)
+
+
+@app.command()
+def score(
+    rescore: Annotated[
+        bool, typer.Option(help="Score everyone, whether or not anything changed.")
+    ] = False,
+) -> None:
+    """Score current patients whose score is missing or out of date."""
+    from python_scoring.readmission import score as scoring
+
+    with ready_warehouse() as conn, err.status("scoring"):
+        result = scoring.score(conn, rescore=rescore)
+    out.print(
+        f"{result.scored:,} of {result.patients:,} patients scored by "
+        f"{result.model_version}. `riskmart build` brings them to the marts."
+    )
+
+
+@app.command("status")
+def show_status() -> None:
+    """Show where the warehouse is and what it holds."""
+    if not config.is_team_server() and not server.is_running():
+        out.print(f"{config.describe()}: not running; `riskmart db start` starts it")
+        raise typer.Exit(1)
+    with ready_warehouse() as conn:
+        status.show(out, conn)
+
+
+@app.command()
+def sql(
+    query: Annotated[str, typer.Argument(help="One SQL statement.")],
+    csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
+) -> None:
+    """Run one SQL statement and print what it returns."""
+    with ready_warehouse() as conn:
+        try:
+            status.show_query(out, conn, query, as_csv=csv)
+        except psycopg.Error as error:
+            raise BadInput(str(error).strip()) from None
+
+
+@app.command(context_settings={"ignore_unknown_options": True})
+def psql(
+    arguments: Annotated[list[str] | None, typer.Argument(help="For psql.")] = None,
+) -> None:
+    """Open psql on the warehouse."""
+    with ready_warehouse():
+        pass
+    sys.stdout.flush()
+    program = str(binaries.client("psql"))
+    environment = {**os.environ, **config.libpq_environment()}
+    os.execve(program, [program, *(arguments or [])], environment)
+
+
+@app.command(
+    context_settings={
+        "ignore_unknown_options": True,
+        "allow_extra_args": True,
+        "help_option_names": [],
+    }
+)
+def dbt(context: typer.Context) -> None:
+    """Run dbt itself on the warehouse: riskmart dbt build --select patients+."""
+    from python_scoring import dbt as dbt_project
+
+    with ready_warehouse():
+        pass
+    raise typer.Exit(dbt_project.passthrough(context.args))
+
+
+@app.command("test", context_settings={"ignore_unknown_options": True})
+def run_checks(
+    arguments: Annotated[list[str] | None, typer.Argument(help="For pytest.")] = None,
+) -> None:
+    """Run every check of the project: style, types, SQL, tests."""
+    from python_scoring import checks
+
+    raise typer.Exit(checks.run(err, arguments or []))
+
+
+@db_app.command("start")
+def db_start() -> None:
+    """Start the embedded server (or find it running) and make the raw tables."""
+    with ready_warehouse():
+        pass
+    out.print(f"Ready: {config.describe()}")
+
+
+@db_app.command("stop")
+def db_stop() -> None:
+    """Stop the embedded server."""
+    if config.is_team_server():
+        raise BadInput(f"db stop: {config.describe()} is not ours to stop")
+    server.stop()
+    out.print("Stopped.")
+
+
+@db_app.command("dsn")
+def db_dsn() -> None:
+    """Print where to connect, without a password."""
+    given = {k: v for k, v in config.connection_parameters().items() if k != "password"}
+    print(psycopg.conninfo.make_conninfo("", **given))

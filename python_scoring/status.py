@@ -1,0 +1,108 @@
+"""What the warehouse holds, in words."""
+
+import csv
+import io
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.markup import escape
+
+from python_scoring import config
+from python_scoring.tables import query_table
+from python_scoring.warehouse import Connection
+
+if TYPE_CHECKING:
+    # Heavy to import, and `status` or `sql` should answer at once.
+    from python_scoring.cohorts.loads import LoadResult
+    from python_scoring.readmission.train import TrainResult
+
+_LOADS = """
+select load_id, source, purpose, org_code, as_of_date, row_count, rejected_count,
+    date_trunc('second', loaded_at) as loaded_at
+from raw.loads
+order by load_id
+"""
+_MODELS = """
+select model_version, target, is_champion, training_rows,
+    date_trunc('second', trained_at) as trained_at
+from raw.model_registry
+order by trained_at
+"""
+_BATCHES = """
+select batch_id, target, model_version, row_count,
+    date_trunc('second', scored_at) as scored_at
+from raw.prediction_batches
+order by batch_id desc
+limit 10
+"""
+
+
+def show(console: Console, conn: Connection) -> None:
+    """Print the connection, the loads, the models and the latest scoring runs."""
+    console.print(f"Warehouse: {config.describe()}")
+    for title, query in (
+        ("Loads", _LOADS),
+        ("Models", _MODELS),
+        ("Scoring runs, latest first", _BATCHES),
+    ):
+        cursor = conn.execute(query.encode())
+        rows = cursor.fetchall()
+        if rows:
+            table = query_table([c.name for c in cursor.description or []], rows)
+            table.title = title
+            console.print(table)
+        else:
+            console.print(f"{title}: none")
+
+
+def show_load(console: Console, result: "LoadResult") -> None:
+    """Print what a load did, and the first rows that it rejected."""
+    whose = f"{result.org} as of {result.as_of} (load {result.load_id})"
+    if result.unchanged:
+        console.print(f"Nothing to do: {whose} is already loaded, with this content.")
+        return
+    console.print(f"Loaded {result.rows:,} people for {whose}.")
+    if result.replaced_rows is not None:
+        console.print(f"They replace {result.replaced_rows:,} of an earlier load.")
+    if result.rejected:
+        console.print(f"{result.rejected:,} rows rejected, kept in raw.rejected_rows:")
+        for reject in result.rejects:
+            console.print(f"  {escape(str(reject))}")
+    if not result.has_outcomes:
+        console.print("What happened in the 90 days after is not known.")
+    console.print("`riskmart build` brings them to the marts.")
+
+
+def show_training(console: Console, result: "TrainResult") -> None:
+    """Print which model is in force now, and how it did out of fold."""
+    if result.is_unchanged:
+        console.print(f"{result.model_version} is in force already; nothing changed.")
+    else:
+        console.print(f"{result.model_version} is in force.")
+    kind = (
+        "synthetic people: figures test software" if result.is_synthetic else "people"
+    )
+    console.print(f"Trained on {result.rows:,} rows of {result.patients:,} {kind}.")
+    for days, figures in result.metrics["horizons"].items():
+        console.print(
+            f"  {days} days: AUROC {figures['auroc']:.3f}, "
+            f"Brier {figures['brier']:.3f}, {figures['events']:,} events (out of fold)"
+        )
+
+
+def show_query(console: Console, conn: Connection, query: str, *, as_csv: bool) -> None:
+    """Run a statement and print its rows as a table or as CSV."""
+    cursor = conn.execute(query.encode())
+    if cursor.description is None:
+        console.print(cursor.statusmessage or "done")
+        return
+    columns = [column.name for column in cursor.description]
+    rows = cursor.fetchall()
+    if as_csv:
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(columns)
+        writer.writerows(rows)
+        print(text.getvalue(), end="")
+    else:
+        console.print(query_table(columns, rows))
