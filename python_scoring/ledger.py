@@ -76,10 +76,12 @@ def features_hash(x: NDArray[np.float64]) -> NDArray[np.int64]:
     return state.view(np.int64)
 
 
-def scored_by(target: str, model_version: str, window_days: int) -> str:
-    """Write the query of what a model version has scored, newest row per patient.
+def latest(target: str, model_version: str, window_days: int) -> str:
+    """Write the query of each patient's newest row, as readers see it.
 
-    Columns patient_id and features_hash. One window stands for all, since a batch
+    Columns patient_id, features_hash, and is_in_force: 1 where the row is of
+    ``model_version``, else 0. Newest whatever the model, so that going back to an
+    earlier model scores everyone again. One window stands for all, since a batch
     writes every window.
     """
     return (
@@ -87,11 +89,16 @@ def scored_by(target: str, model_version: str, window_days: int) -> str:
             """
             select distinct on (predictions.patient_id)
                 predictions.patient_id,
-                predictions.features_hash
+                predictions.features_hash,
+                cast(
+                    case
+                        when prediction_batches.model_version = {model_version} then 1
+                        else 0
+                    end as smallint
+                ) as is_in_force
             from raw.predictions
             inner join raw.prediction_batches using (batch_id)
             where prediction_batches.target = {target}
-                and prediction_batches.model_version = {model_version}
                 and predictions.window_days = {window_days}
             order by predictions.patient_id, predictions.batch_id desc
             """

@@ -38,8 +38,8 @@ class _Count:
 def score(conn: Connection, *, rescore: bool = False) -> ScoreResult:
     """Append risk and reasons of all unscored current patients to the ledger.
 
-    Unscored is who has no row of this model version, or whose features have
-    changed since the newest one. Patients are read through a second connection,
+    Unscored is whose newest row is of another model or of other features, or who
+    has none. Patients are read through a second connection,
     as of one moment, while the batch is written through ``conn``: one
     transaction, all or nothing, in memory that does not grow with the cohort.
     Commits.
@@ -103,15 +103,16 @@ def _score_unscored(
 ) -> Iterator[ledger.Scores]:
     fields = [
         ("patient_id", "i8"),
-        ("scored_hash", "i8"),
-        ("is_scored", "i2"),
+        ("features_hash", "i8"),
+        ("is_in_force", "i2"),
         *features.copy_fields(),
     ]
     query = _patients_query(model.model_version)
     for rows in warehouse.copy_out(reader, query, np.dtype(fields), CHUNK_ROWS):
         x = features.matrix(rows, features.FEATURE_NAMES)
         hashes = ledger.features_hash(x)
-        todo = (rows["is_scored"] == 0) | (rows["scored_hash"] != hashes) | rescore
+        is_new = (rows["is_in_force"] == 0) | (rows["features_hash"] != hashes)
+        todo = is_new | rescore
         count.patients += len(rows)
         count.scored += int(todo.sum())
         if todo.any():
@@ -121,17 +122,15 @@ def _score_unscored(
 
 
 def _patients_query(model_version: str) -> str:
-    scored = ledger.scored_by(features.TARGET, model_version, HORIZON_DAYS[0])
+    latest = ledger.latest(features.TARGET, model_version, HORIZON_DAYS[0])
     return f"""
         select
             cast(patients.patient_id as bigint) as patient_id,
-            coalesce(scored.features_hash, 0) as scored_hash,
-            cast(
-                case when scored.patient_id is null then 0 else 1 end as smallint
-            ) as is_scored,
+            coalesce(latest.features_hash, 0) as features_hash,
+            cast(coalesce(latest.is_in_force, 0) as smallint) as is_in_force,
             {features.copy_columns("patients")}
         from {features.PATIENT_FEATURES} as patients
-        left join ({scored}) as scored on patients.patient_id = scored.patient_id
+        left join ({latest}) as latest on patients.patient_id = latest.patient_id
         where patients.is_current and patients.purpose = 'cohort'
         order by patients.patient_id
     """

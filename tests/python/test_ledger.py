@@ -126,23 +126,29 @@ def test_scores_of_other_windows_are_a_fault(empty: Connection) -> None:
         ledger.append(empty, "readmission", "m1", (30, 60), [make_scores(range(3))])
 
 
-def test_the_newest_row_of_the_version_and_target_counts(empty: Connection) -> None:
+def test_the_newest_row_of_the_target_counts_and_tells_its_model(
+    empty: Connection,
+) -> None:
     registry.register(empty, make_model("m2"))
     registry.register(empty, make_model("other", "no_show"))
     first, second = make_scores(range(6), 1), make_scores(range(2, 4), 2)
+    third = make_scores(range(3, 5), 3)
     ledger.append(empty, "readmission", "m1", WINDOWS, [first])
-    ledger.append(empty, "readmission", "m2", WINDOWS, [make_scores(range(8), 3)])
-    ledger.append(empty, "no_show", "other", WINDOWS, [make_scores(range(9), 4)])
     ledger.append(empty, "readmission", "m1", WINDOWS, [second])
-    found = empty.execute(
-        ledger.scored_by("readmission", "m1", 30).encode() + b" offset 0"
-    ).fetchall()
-    expected = first.features_hash.copy()
-    expected[2:4] = second.features_hash
-    assert found == list(enumerate(expected.tolist()))
-    assert not empty.execute(
-        ledger.scored_by("readmission", "it's", 30).encode()
-    ).fetchall()
+    ledger.append(empty, "readmission", "m2", WINDOWS, [third])
+    ledger.append(empty, "no_show", "other", WINDOWS, [make_scores(range(9), 4)])
+    hashes = first.features_hash.copy()
+    hashes[2:4] = second.features_hash
+    hashes[3:5] = third.features_hash
+    for version, in_force in (
+        ("m1", [1, 1, 1, 0, 0, 1]),
+        ("m2", [0, 0, 0, 1, 1, 0]),
+        ("it's another", [0] * 6),
+    ):
+        query = ledger.latest("readmission", version, 30)
+        found = empty.execute(query.encode()).fetchall()
+        assert found == list(zip(range(6), hashes.tolist(), in_force, strict=True))
+    assert not empty.execute(ledger.latest("quit", "m1", 30).encode()).fetchall()
 
 
 def test_one_champion_a_target_and_the_old_one_is_kept(empty: Connection) -> None:

@@ -389,6 +389,17 @@ def test_a_new_model_scores_everyone_and_keeps_the_old_rows(ready: Connection) -
     assert fetch(ready, "select count(*) from raw.predictions") == [(6 * PATIENTS,)]
 
 
+def test_back_to_an_earlier_model_scores_everyone_again(ready: Connection) -> None:
+    """Readers see each patient's newest row, which must be of the model in force."""
+    first = score.score(ready)
+    for seed in (2, 1):
+        train.train(ready, seed)
+        last = score.score(ready)
+        assert last.scored == PATIENTS
+    assert last.model_version == first.model_version
+    assert score.score(ready).scored == 0
+
+
 def test_everyone_is_scored_when_asked(ready: Connection) -> None:
     score.score(ready)
     assert score.score(ready, rescore=True).scored == PATIENTS
