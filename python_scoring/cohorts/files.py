@@ -170,7 +170,7 @@ class CsvTable:
         try:
             return next(csv.reader([header], strict=True), [])
         except csv.Error as error:
-            raise BadInput(f"{self.name}, line 1: {error} in the header") from None
+            raise self._not_csv(1, error) from None
 
     def _lines(self, handle: IO[bytes]) -> Iterator[str]:
         number = 0
@@ -203,13 +203,21 @@ class CsvTable:
         except csv.Error as error:
             self._refuse_long_rows(rows, before)
             line = before + len(rows) + 1
-            raise BadInput(
-                f"{self.name}, line {line}: cannot be read as CSV ({error}); is a "
-                "quotation mark missing?"
-            ) from None
+            raise self._not_csv(line, error) from None
         if reader.line_num - before != len(rows):
             self._refuse_long_rows(rows, before)
         return rows
+
+    def _not_csv(self, line: int, error: csv.Error) -> BadInput:
+        where = f"{self.name}, line {line}"
+        if "new-line" in str(error):
+            return BadInput(
+                f"{where}: a carriage return inside the line; save the file with the "
+                "line ends of Unix or Windows"
+            )
+        return BadInput(
+            f"{where}: cannot be read as CSV ({error}); is a quotation mark missing?"
+        )
 
     def _refuse_long_rows(self, rows: list[list[str]], before: int) -> None:
         """Refuse a value that holds the end of a line.
@@ -276,11 +284,15 @@ class ParquetTable:
             with open(self._path, "rb") as raw, pq.ParquetFile(raw) as file:
                 yield file
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-            raise BadInput(
-                f"{self.name}: cannot be read as Parquet ({_first_line(error)})"
-            ) from None
+            raise self._damaged(error) from None
         except OSError as error:
+            if error.errno is None:  # Arrow's own: a damaged page
+                raise self._damaged(error) from None
             raise _unreadable(self._path, error) from None
+
+    def _damaged(self, error: Exception) -> BadInput:
+        said = str(error).strip().split("\n")[0][:200]
+        return BadInput(f"{self.name}: cannot be read as Parquet ({said})")
 
 
 class FrameTable:
@@ -332,7 +344,3 @@ def _unreadable(path: Path, error: OSError) -> BadInput:
     if isinstance(error, FileNotFoundError):
         return BadInput(f"{path}: no such file")
     return BadInput(f"{path}: cannot be read ({error.strerror or error})")
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().split("\n")[0][:200]

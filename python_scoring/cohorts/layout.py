@@ -142,14 +142,14 @@ def template() -> str:
     )
 
 
-def race_codes() -> tuple[str, ...]:
-    """Codes of `seeds/reference/races.csv`."""
+def races() -> dict[str, str]:
+    """Codes and names of `seeds/reference/races.csv`."""
     with RACES_FILE.open(newline="", encoding="utf-8") as lines:
-        return tuple(row["race_code"] for row in csv.DictReader(lines))
+        return {row["race_code"]: row["race"] for row in csv.DictReader(lines)}
 
 
 def _feature_column(feature: Feature, target: str) -> Column:
-    codes = race_codes() if feature.data_type == "code" else ()
+    codes = tuple(races()) if feature.data_type == "code" else ()
     lowest, highest = feature.minimum, feature.maximum
     return Column(
         feature.name,
@@ -198,7 +198,7 @@ def _words(feature: Feature) -> str:
     if feature.data_type == "flag":
         return "0 or 1"
     if feature.data_type == "code":
-        return either(race_codes())
+        return either(tuple(races()))
     kind = "a number" if feature.data_type == "number" else "a whole number"
     bounds = f"{kind} from {feature.minimum:.0f} to {feature.maximum:.0f}"
     empty = ", or nothing if there was none" if feature.is_nullable else ""
@@ -207,10 +207,18 @@ def _words(feature: Feature) -> str:
 
 def _describe(feature: Feature) -> tuple[str, ...]:
     kind = {"number": "number", "flag": "0/1", "code": "code"}
-    allowed = _words(feature).removeprefix("a number ").removeprefix("a whole number ")
+    allowed = _words(feature).split(" from ")[-1].removesuffix(" if there was none")
     name = kind.get(feature.data_type, "integer")
     unit = feature.unit if feature.unit not in ("0/1", "code") else ""
-    return feature.name, name, unit, allowed, feature.label
+    return feature.name, name, unit, allowed, _meaning(feature)
+
+
+def _meaning(feature: Feature) -> str:
+    if feature.data_type == "code":
+        named = ", ".join(f"{code} {name}" for code, name in races().items())
+        return f"{feature.label}: {named}"
+    none = "; 999 = none" if feature.is_nullable else ""
+    return f"{feature.label}{none}"
 
 
 def _aligned(rows: Sequence[tuple[str, ...]]) -> list[str]:
