@@ -1,11 +1,16 @@
 """What a build came to, as tables for the terminal."""
 
+from collections.abc import Iterator
+from itertools import groupby
+from operator import itemgetter
+from typing import Any
+
 from rich.console import Console, Group
 from rich.table import Table
 
 from python_scoring import config
 from python_scoring.pipeline import Build
-from python_scoring.tables import add_columns
+from python_scoring.tables import make_table
 from python_scoring.warehouse import Connection
 
 _TIERS = """
@@ -16,8 +21,8 @@ order by o.organization_id, t.prediction_window, t.risk_tier
 """
 _ROI = """
 select o.org_code, r.prediction_window, r.patient_count, r.positive_roi_count,
-    r.excellent_roi_count, r.average_roi_percent, r.total_intervention_cost,
-    r.total_expected_savings, r.total_net_benefit
+    r.excellent_roi_count, r.total_intervention_cost, r.total_expected_savings,
+    r.total_net_benefit
 from marts.roi_aggregations as r
 inner join marts.organizations as o on r.organization_id = o.organization_id
 order by o.organization_id, r.prediction_window
@@ -45,7 +50,8 @@ order by o.organization_id, d.department_id
 
 def show_build(console: Console, conn: Connection, done: Build) -> None:
     """Print what the marts hold now, where they are, and how long it took."""
-    console.print(tier_table(conn), roi_table(conn), department_table(conn))
+    for table in (*tier_tables(conn), *roi_tables(conn), *department_tables(conn)):
+        console.print(table)
     if done.trained:
         console.print(f"Model {done.trained.model_version}, trained just now.")
     if done.scored:
@@ -68,57 +74,66 @@ def where() -> Group:
     )
 
 
-def tier_table(conn: Connection) -> Table:
-    """Tiers side by side, a row per organization and window."""
-    table = Table(title="Patients by risk tier")
-    rows: dict[tuple[str, str], list[str]] = {}
-    names: list[str] = []
-    for org, window, tier, count, percent in conn.execute(_TIERS):
-        rows.setdefault((org, window), []).append(f"{count:,} ({percent:.1f} %)")
-        if tier not in names:
-            names.append(tier)
-    add_columns(table, ["Organization", "Window"], names)
-    for (org, window), cells in rows.items():
-        table.add_row(org, window, *cells)
-    return table
+def tier_tables(conn: Connection) -> Iterator[Table]:
+    """Patients by tier, a table per organization and a row per window."""
+    for org, rows in _by_organization(conn, _TIERS):
+        windows: dict[str, list[str]] = {}
+        tiers: dict[str, None] = {}
+        for window, tier, count, percent in rows:
+            windows.setdefault(window, []).append(f"{count:,} {percent:.1f}%")
+            tiers[tier] = None
+        table = make_table(f"{org}: patients by risk tier", ["Window"], [*tiers])
+        for window, cells in windows.items():
+            table.add_row(window, *cells)
+        yield table
 
 
-def roi_table(conn: Connection) -> Table:
-    """Projected return, a row per organization and window."""
-    table = Table(title="Projected return on intervention (assumptions, not results)")
-    add_columns(
-        table,
-        ["Organization", "Window"],
-        ["Patients", "Positive", "Excellent", "Mean ROI %", "Cost", "Savings", "Net"],
-    )
-    for org, window, *counts, mean, cost, savings, net in conn.execute(_ROI):
-        numbers = [f"{count:,}" for count in counts]
-        money = [f"${amount:,.0f}" for amount in (cost, savings, net)]
-        table.add_row(org, window, *numbers, _or_dash(mean, ",.1f"), *money)
-    return table
+def roi_tables(conn: Connection) -> Iterator[Table]:
+    """Projected return, a table per organization and a row per window."""
+    counts = ["Patients", "Positive", "Excellent"]
+    amounts = ["ROI %", "Cost", "Savings", "Net"]
+    for org, rows in _by_organization(conn, _ROI):
+        title = f"{org}: projected return (assumptions, not results)"
+        table = make_table(title, ["Window"], [*counts, *amounts])
+        for window, patients, positive, excellent, cost, savings, net in rows:
+            numbers = [f"{count:,}" for count in (patients, positive, excellent)]
+            roi = f"{100 * net / cost:.1f}" if cost else "-"
+            money = [_dollars(amount) for amount in (cost, savings, net)]
+            table.add_row(window, *numbers, roi, *money)
+        yield table
 
 
-def department_table(conn: Connection) -> Table:
+def department_tables(conn: Connection) -> Iterator[Table]:
     """Where the patients belong, and how many are high risk at 30 days."""
-    table = Table(title="Departments")
-    add_columns(
-        table,
-        ["Organization", "Department"],
-        ["Patients", "Share %", "High risk or critical, 30 days"],
-    )
-    for org, name, count, percent, high in conn.execute(_DEPARTMENTS):
-        table.add_row(org, name, f"{count:,}", _or_dash(percent, ".1f"), f"{high:,}")
-    return table
+    numbers = ["Patients", "Share %", "High risk or critical, 30 days"]
+    for org, rows in _by_organization(conn, _DEPARTMENTS):
+        table = make_table(f"{org}: departments", ["Department"], numbers)
+        for name, count, percent, high in rows:
+            share = "-" if percent is None else f"{percent:.1f}"
+            table.add_row(name, f"{count:,}", share, f"{high:,}")
+        yield table
 
 
 def _steps(done: Build) -> Table:
-    table = Table(title="Seconds by step", show_header=False)
-    add_columns(table, ["Step"], ["Seconds"])
+    table = make_table("Seconds by step", ["Step"], ["Seconds"])
     for name, seconds in done.seconds.items():
         table.add_row(name, f"{seconds:.1f}")
     table.add_row("total", f"{sum(done.seconds.values()):.1f}")
     return table
 
 
-def _or_dash(value: float | None, form: str) -> str:
-    return "-" if value is None else format(value, form)
+def _by_organization(
+    conn: Connection, query: str
+) -> Iterator[tuple[str, list[tuple[Any, ...]]]]:
+    """Rows of a query, without their first column, grouped by it."""
+    rows = conn.execute(query.encode()).fetchall()
+    for org, group in groupby(rows, key=itemgetter(0)):
+        yield org, [row[1:] for row in group]
+
+
+def _dollars(amount: float) -> str:
+    sign, size = ("-" if amount < 0 else ""), abs(amount)
+    for unit, divisor in (("bn", 1e9), ("M", 1e6), ("k", 1e3)):
+        if size >= divisor:
+            return f"{sign}${size / divisor:,.1f}{unit}"
+    return f"{sign}${size:,.0f}"

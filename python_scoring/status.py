@@ -48,9 +48,8 @@ def show(console: Console, conn: Connection) -> None:
         cursor = conn.execute(query.encode())
         rows = cursor.fetchall()
         if rows:
-            table = query_table([c.name for c in cursor.description or []], rows)
-            table.title = title
-            console.print(table)
+            columns = [column.name for column in cursor.description or []]
+            console.print(query_table(columns, rows, title))
         else:
             console.print(f"{title}: none")
 
