@@ -56,8 +56,8 @@ def show_build(console: Console, conn: Connection, done: Build) -> None:
         console.print(f"Model {done.trained.model_version}, trained just now.")
     if done.scored:
         console.print(
-            f"{done.scored.scored:,} of {done.scored.patients:,} patients scored by "
-            f"{done.scored.model_version}; the others had a current score."
+            f"{done.scored.scored:,} of {done.scored.patients:,} patients scored in "
+            f"this run, by {done.scored.model_version}."
         )
     console.print(_steps(done))
     for warning in done.warnings:

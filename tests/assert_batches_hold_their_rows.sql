@@ -1,0 +1,34 @@
+-- The ledger has no foreign key to its batches (it is the one large append-only
+-- table): each batch has exactly the rows it says, and each row has a batch.
+
+with
+
+batches as (
+
+    select * from {{ ref('stg_scoring__batches') }}
+
+),
+
+written as (
+
+    select
+        batch_id,
+        count(*) as row_count
+
+    from {{ ref('stg_scoring__predictions') }}
+
+    group by batch_id
+
+)
+
+select
+    batches.batch_id,
+    written.batch_id as written_batch_id,
+    batches.row_count,
+    written.row_count as written_row_count
+
+from batches
+
+full outer join written on batches.batch_id = written.batch_id
+
+where batches.row_count is distinct from written.row_count
