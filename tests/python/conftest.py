@@ -5,11 +5,20 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import claims
+import golden
 import pytest
+from copies import Copy, copy_project
 
-from python_scoring import config, server, warehouse
+from python_scoring import config, pipeline, server, warehouse
 from python_scoring.embedded import identity
 from python_scoring.warehouse import Connection
+
+_PRISTINE = "built"
+_FROM_SCORES = (
+    *("--select", "stg_scoring__predictions+", "stg_scoring__batches+"),
+    *("--exclude-resource-type", "unit_test"),
+)
 
 
 def _is_ours(name: str) -> bool:
@@ -53,6 +62,55 @@ def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     yield folder
     monkeypatch.setenv("RISKMART_HOME", str(folder))
     forget_server()
+
+
+@pytest.fixture(scope="session")
+def project_copy(home: Path, tmp_path_factory: pytest.TempPathFactory) -> Copy:
+    """A copy of the project, whose seeds a test may edit; no server yet."""
+    folder = tmp_path_factory.mktemp("build")
+    return Copy(copy_project(folder / "project"), folder / "home")
+
+
+@pytest.fixture(scope="session")
+def built(project_copy: Copy) -> Iterator[Copy]:
+    """One full build on a server of its own. To read; to change, take `clone`."""
+    try:
+        with project_copy.in_force():
+            pipeline.build()
+        project_copy.clone(_PRISTINE, config.DATABASE)
+        yield project_copy
+    finally:
+        with project_copy.in_force():
+            forget_server()
+
+
+@pytest.fixture(scope="session")
+def filled(built: Copy) -> Copy:
+    """A clone with two more organizations: the golden patients, and claims."""
+    copy = built.clone("filled", _PRISTINE)
+    with copy.in_force():
+        golden.load()
+        claims.load()
+        pipeline.build()
+        golden.inject_scores()
+        copy.run("build", *_FROM_SCORES)
+    return copy
+
+
+@pytest.fixture
+def base(built: Copy) -> Iterator[Copy]:
+    """The built warehouse in force, to read."""
+    with built.in_force():
+        yield built
+
+
+@pytest.fixture
+def clone(built: Copy, request: pytest.FixtureRequest) -> Iterator[Copy]:
+    """A clone of the built warehouse in force, for one test to change."""
+    copy = built.clone(request.node.originalname[:60], _PRISTINE)
+    with copy.in_force():
+        yield copy
+    copy.drop()
 
 
 def forget_server() -> None:
