@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from python_scoring.cohorts.files import Batch
+from python_scoring.cohorts.tables import Batch
 from python_scoring.cohorts.values import Column, Fault, Mask, find_fault, parse
 
 

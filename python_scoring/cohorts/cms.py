@@ -6,7 +6,7 @@ from datetime import date, timedelta
 from pathlib import Path
 
 from python_scoring.cohorts import cms_layout
-from python_scoring.cohorts.files import Table, open_table
+from python_scoring.cohorts.files import open_table
 from python_scoring.cohorts.intake import Intake
 from python_scoring.cohorts.layout import LAST_OUTCOME_DAY
 from python_scoring.cohorts.loads import (
@@ -17,6 +17,7 @@ from python_scoring.cohorts.loads import (
     Written,
     run,
 )
+from python_scoring.cohorts.tables import Table
 from python_scoring.errors import BadInput
 
 _SUMMARY = "Beneficiary_Summary_File"

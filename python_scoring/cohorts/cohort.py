@@ -6,14 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from python_scoring.cohorts import layout
-from python_scoring.cohorts.files import (
-    SUFFIXES,
-    FrameTable,
-    Table,
-    find_lines,
-    open_table,
-    suffix,
-)
+from python_scoring.cohorts.files import FrameTable, find_lines, open_table
 from python_scoring.cohorts.intake import Intake, Target
 from python_scoring.cohorts.loads import (
     DEFAULT_MAX_REJECT_SHARE,
@@ -26,6 +19,7 @@ from python_scoring.cohorts.loads import (
     run,
 )
 from python_scoring.cohorts.rejects import Reject
+from python_scoring.cohorts.tables import SUFFIXES, Table, suffix
 from python_scoring.cohorts.values import shown
 from python_scoring.errors import BadInput
 

@@ -11,9 +11,9 @@ import pyarrow.csv as arrow_csv
 from psycopg import sql
 
 from python_scoring.cohorts.checks import CheckedBatch, Rule, SeenKeys, check_batch
-from python_scoring.cohorts.files import Batch, Table
 from python_scoring.cohorts.layout import match_columns
 from python_scoring.cohorts.rejects import KEPT_FOR_DISPLAY, Reject, Rejects, unfold
+from python_scoring.cohorts.tables import Batch, Table
 from python_scoring.cohorts.values import Column, Mask, shown
 
 Cursor = psycopg.Cursor[tuple[Any, ...]]

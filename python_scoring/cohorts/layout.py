@@ -102,9 +102,11 @@ def match_columns(
     ]
     if missing:
         faults.append(f"missing: {', '.join(missing)}")
+    if len(header) == 1 and header[0].count(";") + header[0].count("\t") > 1:
+        faults = ["one column only, as if semicolons or tabs stood between values"]
     if faults:
         expected = ", ".join(c.name for c in columns if c.is_required)
-        faults.append(f"expected the columns {expected}")
+        faults.append(f"expected, separated by commas, the columns {expected}")
         raise BadInput(f"{file}, header: " + "; ".join(faults))
     places = {name: header[place] for place, name in enumerate(names)}
     return [(places[c.name], c) for c in columns if c.name in places]

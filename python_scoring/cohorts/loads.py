@@ -11,9 +11,9 @@ from typing import Any, Literal
 import psycopg
 
 from python_scoring import config
-from python_scoring.cohorts.files import Table
 from python_scoring.cohorts.intake import Cursor, Intake
 from python_scoring.cohorts.rejects import KEPT_FOR_DISPLAY, Reject, Rejects
+from python_scoring.cohorts.tables import Table
 from python_scoring.errors import BadInput
 
 Source = Literal["cms", "cohort", "synth"]

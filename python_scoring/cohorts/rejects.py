@@ -35,8 +35,9 @@ class Reject:
 
     def __str__(self) -> str:
         """Say it in a line."""
-        found = "nothing" if self.value in (None, "") else repr(self.value)
-        where = f"{self.file}, line {self.line}, column {self.column}"
+        found = f"'{self.value}'" if self.value else "nothing"
+        unit = "line" if self.file.lower().endswith((".csv", ".csv.gz")) else "row"
+        where = f"{self.file}, {unit} {self.line}, column {self.column}"
         return f"{where}: {found}; {self.reason}"
 
 
@@ -113,8 +114,8 @@ class Rejects:
     def _explain(self, file: str, tally: _Tally) -> str:
         share = tally.rejected / tally.rows
         lines = [
-            f"{file}: {tally.rejected:,} of {tally.rows:,} rows ({share:.1%}) "
-            f"cannot be taken, and at most {self.max_share:.1%} may be rejected "
+            f"{file}: {tally.rejected:,} of {tally.rows:,} rows ({share:.2%}) cannot "
+            f"be taken, and at most {100 * self.max_share:g}% may be rejected "
             "(--max-reject-share); nothing was loaded",
             *self._explain_counts(),
             "The first of them:",

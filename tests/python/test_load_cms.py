@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from python_scoring import config
-from python_scoring.cohorts import cms, files
+from python_scoring.cohorts import cms, csv_table
 from python_scoring.errors import BadInput
 
 AS_OF = date(2008, 12, 31)
@@ -299,7 +299,7 @@ def test_a_value_at_the_edge_loads(conn, folder, name, column, value):
 
 @pytest.mark.parametrize("batch_rows", [1, 1000])
 def test_repeated_rows_are_rejected(conn, folder, monkeypatch, batch_rows):
-    monkeypatch.setattr(files, "CSV_BATCH_ROWS", batch_rows)
+    monkeypatch.setattr(csv_table, "BLOCK_BYTES", batch_rows)
     for name in TABLES:
         rewrite(folder / name, lambda rows: [*rows, rows[0]])
     result = load(conn, folder, max_reject_share=0.5)
