@@ -4,6 +4,7 @@ One server and one build serve the session. A test that changes anything works o
 a clone of the built database, which takes a fraction of a second to make.
 """
 
+import json
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -40,7 +41,7 @@ class Copy:
     project: Path
     home: Path
     database: str = config.DATABASE
-    _dbt: list[Project] = field(default_factory=list, compare=False)
+    _dbt: list[Project] = field(default_factory=list, compare=False, repr=False)
 
     @contextmanager
     def in_force(self) -> Iterator[None]:
@@ -82,6 +83,13 @@ class Copy:
         bad = [f"{n.name}: {n.message}" for n in nodes.values() if n.is_bad]
         assert not bad, "\n".join(bad)
         return nodes
+
+    def manifest(self) -> dict[str, Any]:
+        """What dbt read of the project, as it writes it for other tools."""
+        assert self.dbt
+        text = (self.project / "target" / "manifest.json").read_text()
+        manifest: dict[str, Any] = json.loads(text)
+        return manifest
 
     def execute(self, statement: str, *values: Any) -> None:
         with warehouse.connect(autocommit=True) as conn:
