@@ -32,15 +32,22 @@ projections as (
 
 ),
 
-department_projections as (
+totals as (
 
     select
-        projections.*,
-        patients.department_id
+        projections.organization_id,
+        projections.prediction_window,
+        patients.department_id,
+        {{ roi_totals() }}
 
     from projections
 
     inner join patients on projections.patient_id = patients.patient_id
+
+    group by
+        projections.organization_id,
+        projections.prediction_window,
+        patients.department_id
 
 ),
 
@@ -52,7 +59,7 @@ final as (
         departments.department_id,
         departments.department_code,
         departments.department_name,
-        {{ roi_totals('department_projections') }}
+        {{ roi_totals_or_zero('totals') }}
 
     from current_loads
 
@@ -60,18 +67,11 @@ final as (
 
     cross join departments
 
-    left join department_projections
+    left join totals
         on
-            current_loads.organization_id = department_projections.organization_id
-            and windows.prediction_window = department_projections.prediction_window
-            and departments.department_id = department_projections.department_id
-
-    group by
-        current_loads.organization_id,
-        windows.prediction_window,
-        departments.department_id,
-        departments.department_code,
-        departments.department_name
+            current_loads.organization_id = totals.organization_id
+            and windows.prediction_window = totals.prediction_window
+            and departments.department_id = totals.department_id
 
 )
 

@@ -20,23 +20,34 @@ projections as (
 
 ),
 
+totals as (
+
+    select
+        organization_id,
+        prediction_window,
+        {{ roi_totals() }}
+
+    from projections
+
+    group by organization_id, prediction_window
+
+),
+
 final as (
 
     select
         current_loads.organization_id,
         windows.prediction_window,
-        {{ roi_totals('projections') }}
+        {{ roi_totals_or_zero('totals') }}
 
     from current_loads
 
     cross join windows
 
-    left join projections
+    left join totals
         on
-            current_loads.organization_id = projections.organization_id
-            and windows.prediction_window = projections.prediction_window
-
-    group by current_loads.organization_id, windows.prediction_window
+            current_loads.organization_id = totals.organization_id
+            and windows.prediction_window = totals.prediction_window
 
 )
 
