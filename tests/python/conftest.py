@@ -14,7 +14,6 @@ from python_scoring import config, pipeline, server, warehouse
 from python_scoring.embedded import identity
 from python_scoring.warehouse import Connection
 
-_PRISTINE = "built"
 _FROM_SCORES = (
     *("--select", "stg_scoring__predictions+", "stg_scoring__batches+"),
     *("--exclude-resource-type", "unit_test"),
@@ -72,12 +71,9 @@ def project_copy(home: Path, tmp_path_factory: pytest.TempPathFactory) -> Copy:
 
 
 @pytest.fixture(scope="session")
-def built(project_copy: Copy) -> Iterator[Copy]:
-    """One full build on a server of its own. To read; to change, take `clone`."""
+def server_of_builds(project_copy: Copy) -> Iterator[Copy]:
+    """The server that holds the built databases."""
     try:
-        with project_copy.in_force():
-            pipeline.build()
-        project_copy.clone(_PRISTINE, config.DATABASE)
         yield project_copy
     finally:
         with project_copy.in_force():
@@ -85,16 +81,26 @@ def built(project_copy: Copy) -> Iterator[Copy]:
 
 
 @pytest.fixture(scope="session")
+def built(server_of_builds: Copy) -> Copy:
+    """One full build: "untouched" to clone from, and another to read."""
+    copy = server_of_builds
+    with copy.in_force():
+        pipeline.build()
+    copy.rename("untouched")
+    return copy.clone("built")
+
+
+@pytest.fixture(scope="session")
 def filled(built: Copy) -> Copy:
     """A clone with two more organizations: the golden patients, and claims."""
-    copy = built.clone("filled", _PRISTINE)
+    copy = built.clone(config.DATABASE)
     with copy.in_force():
         golden.load()
         claims.load()
         pipeline.build()
         golden.inject_scores()
         copy.run("build", *_FROM_SCORES)
-    return copy
+    return copy.rename("filled")
 
 
 @pytest.fixture
@@ -105,12 +111,14 @@ def base(built: Copy) -> Iterator[Copy]:
 
 
 @pytest.fixture
-def clone(built: Copy, request: pytest.FixtureRequest) -> Iterator[Copy]:
+def clone(built: Copy) -> Iterator[Copy]:
     """A clone of the built warehouse in force, for one test to change."""
-    copy = built.clone(request.node.originalname[:60], _PRISTINE)
-    with copy.in_force():
-        yield copy
-    copy.drop()
+    copy = built.clone(config.DATABASE)
+    try:
+        with copy.in_force():
+            yield copy
+    finally:
+        copy.drop()
 
 
 def forget_server() -> None:

@@ -9,7 +9,7 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -41,7 +41,6 @@ class Copy:
     project: Path
     home: Path
     database: str = config.DATABASE
-    _dbt: list[Project] = field(default_factory=list, compare=False, repr=False)
 
     @contextmanager
     def in_force(self) -> Iterator[None]:
@@ -68,25 +67,25 @@ class Copy:
     def dsn(self) -> str:
         return f"host={self.socket_dir} user={config.USER} dbname={self.database}"
 
-    @property
-    def dbt(self) -> Project:
-        """The project, parsed once for all clones."""
-        if not self._dbt:
-            project = Project()
-            project.parse()
-            self._dbt.append(project)
-        return self._dbt[0]
+    def dbt(self, command: str, *arguments: str) -> dict[str, Node]:
+        """Run dbt on the project as it stands now; what failed is among the nodes.
+
+        Read anew each time, since dbt runs a model once only from what it has read.
+        """
+        project = Project()
+        project.parse()
+        return project.invoke(command, *arguments)
 
     def run(self, command: str, *arguments: str) -> dict[str, Node]:
-        """Run dbt and refuse anything that failed; use `dbt.invoke` to look at it."""
-        nodes = self.dbt.invoke(command, *arguments)
+        """Run dbt and refuse anything that failed."""
+        nodes = self.dbt(command, *arguments)
         bad = [f"{n.name}: {n.message}" for n in nodes.values() if n.is_bad]
         assert not bad, "\n".join(bad)
         return nodes
 
     def manifest(self) -> dict[str, Any]:
         """What dbt read of the project, as it writes it for other tools."""
-        assert self.dbt
+        Project().parse()
         text = (self.project / "target" / "manifest.json").read_text()
         manifest: dict[str, Any] = json.loads(text)
         return manifest
@@ -109,12 +108,18 @@ class Copy:
             names = [column.name for column in cursor.description or []]
             return pd.DataFrame(cursor.fetchall(), columns=names)
 
-    def clone(self, name: str, template: str) -> "Copy":
-        """Copy a database that nobody is connected to, under another name."""
-        self.administer(
-            "create database {} template {} strategy file_copy", name, template
-        )
-        return Copy(self.project, self.home, name, self._dbt)
+    def clone(self, name: str) -> "Copy":
+        """Copy the untouched build to a database of another name.
+
+        dbt's manifest holds the database's name: what runs dbt is cloned under
+        the usual one, one clone at a time.
+        """
+        self.administer("create database {} template untouched", name)
+        return replace(self, database=name)
+
+    def rename(self, name: str) -> "Copy":
+        self.administer("alter database {} rename to {}", self.database, name)
+        return replace(self, database=name)
 
     def drop(self) -> None:
         self.administer("drop database {} with (force)", self.database)
