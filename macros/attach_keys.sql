@@ -14,7 +14,7 @@
         {% set relation = api.Relation.create(
             database=child.database, schema=child.schema, identifier=child.alias
         ) %}
-        {% if this | string in child.constraints | map(attribute="to") | map("string") | list
+        {% if this | string in declared_keys(child) | map(attribute="to") | list
             and load_relation(relation) is not none %}
             {% do _attach_foreign_keys(child, relation, only_to=this | string) %}
         {% endif %}

@@ -4,40 +4,29 @@
     `to` is the parent's relation where it is a foreign key.
 -#}
 {% macro declared_keys(node) %}
-    {% set table = node.alias %}
     {% set keys = [] %}
     {% for constraint in node.constraints %}
-        {% set columns = constraint.columns | join(", ") %}
-        {% if constraint.type == "primary_key" %}
-            {% do keys.append({
-                "name": table ~ "_pkey",
-                "definition": "primary key (" ~ columns ~ ")",
-                "to": none,
-            }) %}
-        {% elif constraint.type == "unique" %}
-            {% do keys.append({
-                "name": table ~ "_" ~ (constraint.columns | join("_")) ~ "_key",
-                "definition": "unique (" ~ columns ~ ")",
-                "to": none,
-            }) %}
-        {% elif constraint.type == "foreign_key" %}
-            {% do keys.append({
-                "name": table ~ "_" ~ (constraint.columns | join("_")) ~ "_fkey",
-                "definition": "foreign key (" ~ columns ~ ") references "
-                    ~ constraint.to ~ " (" ~ (constraint.to_columns | join(", ")) ~ ")",
-                "to": constraint.to,
-            }) %}
-        {% elif constraint.type == "check" %}
-            {% do keys.append({
-                "name": table ~ "_" ~ constraint.name ~ "_check",
-                "definition": "check (" ~ constraint.expression ~ ")",
-                "to": none,
-            }) %}
-        {% else %}
-            {% do exceptions.raise_compiler_error(
-                node.name ~ ": constraint type '" ~ constraint.type ~ "' is not one that we attach"
-            ) %}
+        {% set parent = foreign_key_parent(constraint) %}
+        {% set columns = " (" ~ constraint.columns | join(", ") ~ ")" %}
+        {% set stem = constraint.columns | join("_") %}
+        {% set parent_columns = " (" ~ (constraint.to_columns or []) | join(", ") ~ ")" %}
+        {% set known = {
+            "primary_key": ("pkey", "primary key" ~ columns),
+            "unique": (stem ~ "_key", "unique" ~ columns),
+            "foreign_key": (
+                stem ~ "_fkey",
+                "foreign key" ~ columns ~ " references " ~ parent ~ parent_columns
+            ),
+            "check": (constraint.name ~ "_check", "check (" ~ constraint.expression ~ ")"),
+        } %}
+        {% set kind = constraint.type | string %}
+        {% if kind not in known %}
+            {% do exceptions.raise_compiler_error(node.name ~ ": we attach no " ~ kind) %}
         {% endif %}
+        {% set name, definition = known[kind] %}
+        {% do keys.append({
+            "name": node.alias ~ "_" ~ name, "definition": definition, "to": parent
+        }) %}
     {% endfor %}
     {% do return(keys) %}
 {% endmacro %}
