@@ -216,7 +216,9 @@ def synth(
 
 @app.command()
 def train(
-    seed: Annotated[int, typer.Option(help="Of the folds; same seed, same model.")] = 0,
+    seed: Annotated[
+        int, typer.Option(min=0, help="Of the folds; same seed, same model.")
+    ] = 0,
 ) -> None:
     """Fit the readmission model on the labelled histories and put it in force."""
     from python_scoring.readmission import train as training

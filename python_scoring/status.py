@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from python_scoring import config
+from python_scoring.errors import BadInput
 from python_scoring.tables import query_table
 from python_scoring.warehouse import Connection
 
@@ -90,10 +91,18 @@ def show_training(console: Console, result: "TrainResult") -> None:
 
 
 def show_query(console: Console, conn: Connection, query: str, *, as_csv: bool) -> None:
-    """Run a statement and print its rows as a table or as CSV."""
+    """Run a statement and print its rows as a table or as CSV.
+
+    Raises
+    ------
+    BadInput
+        There is no statement in it.
+    """
     cursor = conn.execute(query.encode())
+    if cursor.statusmessage is None:
+        raise BadInput("sql: nothing to run; expected an SQL statement")
     if cursor.description is None:
-        console.print(cursor.statusmessage or "done")
+        console.print(cursor.statusmessage)
         return
     columns = [column.name for column in cursor.description]
     rows = cursor.fetchall()
