@@ -21,7 +21,7 @@
         {%- if rule[0].feature_name %}
         when
             {% for condition in rule -%}
-            {{ condition.feature_name }} {{ condition.operator }} {{ condition.threshold }}
+            {{ condition.feature_name }} {{ condition.operator }} {{ _as_whole(condition.threshold) }}
             {%- if not loop.last %}
             and {% endif -%}
             {%- endfor %}
@@ -32,4 +32,9 @@
         {%- endfor %}
     end
     {%- endif -%}
+{%- endmacro %}
+
+{#- 1 rather than 1.0: a flag is compared as an integer, not cast to numeric. -#}
+{% macro _as_whole(threshold) -%}
+    {{ threshold | int if threshold == threshold | int else threshold }}
 {%- endmacro %}

@@ -18,5 +18,8 @@
         {% do statements.append(sql) if loop.first %}
     {% endfor %}
 
+    {#- Rules are joined with millions of rows: no plan should guess their number. -#}
+    {% do run_query("analyze " ~ this.render()) %}
+
     {{ return(statements | first | default("")) }}
 {% endmacro %}

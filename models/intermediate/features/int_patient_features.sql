@@ -1,5 +1,11 @@
 {{ config(materialized='table', post_hook='analyze {{ this }}') }}
 
+{% call set_sql_header(config) %}
+-- Nobody knows how many rows of a union belong to a load; PostgreSQL guesses a
+-- two-hundredth, and would look a million people up one by one.
+set local enable_nestloop = off;
+{% endcall %}
+
 with
 
 loads as (

@@ -1,4 +1,5 @@
 -- depends_on: {{ ref('int_rule_faults') }}
+{{ config(materialized='table', post_hook='analyze {{ this }}') }}
 
 with
 

@@ -1,9 +1,4 @@
-{{
-    config(indexes=[
-        {'columns': ['has_diabetes', 'complexity_index']},
-        {'columns': ['organization_id']},
-    ])
-}}
+{{ config(indexes=[{'columns': ['has_diabetes', 'complexity_index']}]) }}
 
 with
 

@@ -1,5 +1,3 @@
-{{ config(indexes=[{'columns': ['organization_id', 'prediction_window']}]) }}
-
 with
 
 ledger as (
@@ -16,9 +14,9 @@ batches as (
 
 ),
 
-patients as (
+latest_predictions as (
 
-    select * from {{ ref('patients') }}
+    select * from {{ ref('int_latest_predictions') }}
 
 ),
 
@@ -40,26 +38,23 @@ tiers as (
 
 ),
 
-features as (
+-- Imported once a use: what a query names twice, PostgreSQL writes aside first,
+-- and joins to that in one process.
+reason_1 as (
 
     select * from {{ ref('features') }}
 
 ),
 
-latest_batches as (
+reason_2 as (
 
-    select
-        ledger.patient_id,
-        max(ledger.batch_id) as batch_id
+    select * from {{ ref('features') }}
 
-    from ledger
+),
 
-    inner join batches on ledger.batch_id = batches.batch_id
+reason_3 as (
 
-    -- whoever left the cohort keeps a history and has no active prediction
-    inner join patients on ledger.patient_id = patients.patient_id
-
-    group by ledger.patient_id
+    select * from {{ ref('features') }}
 
 ),
 
@@ -80,7 +75,7 @@ final as (
         reason_3.feature_name as reason_3,
         ledger.reason_3_contribution,
         batches.scored_at,
-        latest_batches.patient_id is not null as is_active
+        latest_predictions.patient_id is not null as is_active
 
     from ledger
 
@@ -95,16 +90,16 @@ final as (
             ledger.risk_score >= tiers.lower_bound
             and (ledger.risk_score < tiers.upper_bound or tiers.is_top)
 
-    inner join features as reason_1 on ledger.reason_1_feature_id = reason_1.feature_id
+    inner join reason_1 on ledger.reason_1_feature_id = reason_1.feature_id
 
-    inner join features as reason_2 on ledger.reason_2_feature_id = reason_2.feature_id
+    inner join reason_2 on ledger.reason_2_feature_id = reason_2.feature_id
 
-    inner join features as reason_3 on ledger.reason_3_feature_id = reason_3.feature_id
+    inner join reason_3 on ledger.reason_3_feature_id = reason_3.feature_id
 
-    left join latest_batches
+    left join latest_predictions
         on
-            ledger.patient_id = latest_batches.patient_id
-            and ledger.batch_id = latest_batches.batch_id
+            ledger.patient_id = latest_predictions.patient_id
+            and ledger.batch_id = latest_predictions.batch_id
 
 )
 

@@ -1,9 +1,3 @@
-{{
-    config(indexes=[
-        {'columns': ['organization_id', 'prediction_window', 'net_benefit']},
-    ])
-}}
-
 with
 
 predictions as (
