@@ -1,30 +1,42 @@
 {#-
     Rows whose file says another value of a derived column than the one feature
-    definition does, each difference a row. `load_condition` picks the loads.
+    definition does, each difference a row. `load_condition` picks the loads. One
+    pass over the people finds who differs in anything; most files bring nothing.
 -#}
 {% macro reconcile_reported(load_condition) %}
-    {% for feature in [
+    {% set derived = [
         "is_elderly", "recent_admission", "high_outpatient_user", "cost_percentile",
         "high_cost", "frailty_score", "complexity_index"
     ] %}
-    select
-        features.load_id,
-        features.patient_id,
-        '{{ feature }}' as feature_name,
-        reported.reported_{{ feature }} as reported_value,
-        features.{{ feature }} as computed_value
+    {% set all_reported = "reported.reported_" ~ derived | join(", reported.reported_") %}
+    with
 
-    from {{ ref('int_patient_features') }} as features
+    differing as (
 
-    inner join {{ ref('int_reported_features') }} as reported
-        on
-            features.load_id = reported.load_id
+        select features.*, {{ all_reported }}
+        from {{ ref('int_patient_features') }} as features
+        inner join {{ ref('int_reported_features') }} as reported
+            on features.load_id = reported.load_id
             and features.patient_id = reported.patient_id
+        where features.load_id {{ load_condition }}
+            and coalesce({{ all_reported }}) is not null
+            and ({{ _differs(derived) }})
 
-    where
-        abs(reported.reported_{{ feature }} - features.{{ feature }})
-        > {{ var("reconcile_tolerance") }}
-        and features.load_id {{ load_condition }}
-    {{ "union all" if not loop.last }}
+    )
+
+    {% for feature in derived %}
+    select
+        load_id, patient_id, '{{ feature }}' as feature_name,
+        reported_{{ feature }} as reported_value, {{ feature }} as computed_value
+    from differing
+    where {{ _differs([feature]) }} {{ "union all" if not loop.last }}
     {% endfor %}
 {% endmacro %}
+
+{#- Beyond what files round; a column that the file left out differs in nothing. -#}
+{% macro _differs(derived) -%}
+    {% for feature in derived -%}
+    abs(reported_{{ feature }} - {{ feature }}) > {{ var("reconcile_tolerance") }}
+    {{- " or " if not loop.last }}
+    {%- endfor %}
+{%- endmacro %}
