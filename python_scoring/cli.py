@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from python_scoring import config, server, status, warehouse
+from python_scoring import config, server, status, turns, warehouse
 from python_scoring.embedded import binaries
 from python_scoring.errors import BadInput, RiskmartError
 from python_scoring.warehouse import Connection
@@ -72,6 +72,13 @@ def ready_warehouse() -> Iterator[Connection]:
         yield conn
 
 
+@contextmanager
+def in_turn(what: str, *, shared: bool = False) -> Iterator[Connection]:
+    """Connect when no build is at work, and keep one from beginning."""
+    with ready_warehouse() as conn, turns.take(what, shared=shared, tell=err.print):
+        yield conn
+
+
 @app.command()
 def build(
     full_refresh: Annotated[
@@ -112,7 +119,7 @@ def load_cms(
     """Take in a folder of CMS DE-SynPUF claims files."""
     from python_scoring.cohorts import cms
 
-    with ready_warehouse() as conn:
+    with in_turn("load", shared=True) as conn:
         result = cms.load(
             conn,
             directory,
@@ -157,7 +164,7 @@ def load_cohort(
         return
     if file is None or org is None or as_of is None:
         raise BadInput("load cohort: expected FILE --org CODE --as-of YYYY-MM-DD")
-    with ready_warehouse() as conn:
+    with in_turn("load", shared=True) as conn:
         result = cohort.load(
             conn,
             file,
@@ -193,7 +200,7 @@ def synth(
     if training and baseline:
         raise BadInput("synth: expected one of --training and --baseline")
     if training:
-        with ready_warehouse() as conn:
+        with in_turn("load", shared=True) as conn:
             status.show_load(out, pipeline.load_training_cohort(conn))
         return
     if baseline:
@@ -223,7 +230,7 @@ def train(
     """Fit the readmission model on the labelled histories and put it in force."""
     from python_scoring.readmission import train as training
 
-    with ready_warehouse() as conn, err.status("training"):
+    with in_turn("training") as conn, err.status("training"):
         result = training.train(conn, seed)
     status.show_training(out, result)
 
@@ -237,7 +244,7 @@ def score(
     """Score current patients whose score is missing or out of date."""
     from python_scoring.readmission import score as scoring
 
-    with ready_warehouse() as conn, err.status("scoring"):
+    with in_turn("scoring") as conn, err.status("scoring"):
         result = scoring.score(conn, rescore=rescore)
     out.print(
         f"{result.scored:,} of {result.patients:,} patients scored by "

@@ -9,7 +9,7 @@ from datetime import date
 import pandas as pd
 import psycopg
 
-from python_scoring import registry, server, warehouse
+from python_scoring import registry, server, turns, warehouse
 from python_scoring.cohorts import cohort, generator
 from python_scoring.cohorts.loads import LoadResult
 from python_scoring.dbt import Node, Project
@@ -82,6 +82,15 @@ def build(
         server.ensure_running()
         with warehouse.connect() as conn:
             warehouse.prepare(conn)
+    with turns.take("build", tell=on_step):
+        _build(done, project, options, tests)
+    done.nodes = project.nodes
+    _check_complete(project, tests)
+    done.warnings = [f"{n.name}: {n.message}" for n in _warned(project)]
+    return done
+
+
+def _build(done: Build, project: Project, options: list[str], tests: bool) -> None:
     with done.step("read project"):
         project.parse()
     # Autocommit: each step is whole by itself, and no lock outlives a step.
@@ -111,10 +120,6 @@ def build(
                 *("--indirect-selection", "empty"),
                 *("--exclude", *(node.name for node in first.values())),
             )
-    done.nodes = project.nodes
-    _check_complete(project, tests)
-    done.warnings = [f"{n.name}: {n.message}" for n in _warned(project)]
-    return done
 
 
 def has_training_load(conn: Connection) -> bool:

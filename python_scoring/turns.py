@@ -1,0 +1,77 @@
+"""Turns: one build at a time, and no load while one runs.
+
+A build reads the same raw tables several times over; a cohort that came in between
+would be half in it. The lock belongs to a connection of its own, so that whoever is
+killed lets go of it.
+"""
+
+import getpass
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from psycopg import sql
+
+from python_scoring import warehouse
+from python_scoring.warehouse import Connection
+
+Tell = Callable[[str], None]
+
+_LOCK = 0xB111D
+
+_HOLDER = """
+select a.application_name, a.usename, a.pid,
+    date_trunc('second', now() - a.backend_start)
+from pg_locks as l
+inner join pg_database as d on l.database = d.oid
+inner join pg_stat_activity as a on l.pid = a.pid
+where l.locktype = 'advisory' and l.granted and l.objid = %s
+    and d.datname = current_database()
+limit 1
+"""
+
+
+@contextmanager
+def take(
+    what: str, *, shared: bool = False, tell: Tell | None = None
+) -> Iterator[None]:
+    """Wait until it is our turn, and keep it for as long as the block runs.
+
+    Parameters
+    ----------
+    what
+        What is done, as others are told who wait for it.
+    shared
+        For loads: several at once, but none beside a build.
+    tell
+        Called with who is at work, if we have to wait.
+    """
+    kind = sql.SQL("_shared" if shared else "")
+    with warehouse.connect(autocommit=True) as conn:
+        conn.execute(
+            "select set_config('application_name', %s, false)",
+            (f"riskmart {what} by {_user()}"[:63],),
+        )
+        attempt = sql.SQL("select pg_try_advisory_lock{}({})").format(kind, _LOCK)
+        row = conn.execute(attempt).fetchone()
+        if row and not row[0]:
+            if tell:
+                tell(f"waiting for {_holder(conn)}")
+            wait = sql.SQL("select pg_advisory_lock{}({})").format(kind, _LOCK)
+            conn.execute(wait)
+        yield
+
+
+def _holder(conn: Connection) -> str:
+    row = conn.execute(_HOLDER.encode(), (_LOCK,)).fetchone()
+    if row is None:
+        return "somebody who is about to finish"
+    name, user, pid, age = row
+    return f"{name} (database user {user}, process {pid}, since {age})"
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        # A container's user may have no name.
+        return "unknown"
