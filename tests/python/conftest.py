@@ -12,12 +12,8 @@ from copies import Copy, copy_project
 
 from python_scoring import config, pipeline, server, warehouse
 from python_scoring.embedded import identity
+from python_scoring.readmission import score
 from python_scoring.warehouse import Connection
-
-_FROM_SCORES = (
-    *("--select", "stg_scoring__predictions+", "stg_scoring__batches+"),
-    *("--exclude-resource-type", "unit_test"),
-)
 
 
 def _is_ours(name: str) -> bool:
@@ -97,9 +93,11 @@ def filled(built: Copy) -> Copy:
     with copy.in_force():
         golden.load()
         claims.load()
-        pipeline.build()
+        copy.run("run", "--select", "+int_patient_features", "+int_patient_outcomes")
+        with warehouse.connect(autocommit=True) as conn:
+            score.score(conn)
         golden.inject_scores()
-        copy.run("build", *_FROM_SCORES)
+        copy.run("build", "--exclude-resource-type", "unit_test")
     return copy.rename("filled")
 
 

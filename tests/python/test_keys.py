@@ -109,8 +109,6 @@ def test_full_build_attaches_every_key(base: Copy, declared: set[Key]) -> None:
     [
         ("run", "--select", "patients"),
         ("run", "--select", "core_organizations", "predictions"),
-        ("run", "--full-refresh"),
-        # seeds made anew: a plain run of what stands on them follows
         ("build", "--full-refresh", "--exclude-resource-type", "test", "unit_test"),
     ],
     ids=lambda arguments: " ".join(arguments[:4]),
