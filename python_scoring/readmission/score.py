@@ -1,6 +1,7 @@
 """Score the current patients that the model in force has not scored as they are."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -63,7 +64,9 @@ def score(conn: Connection, *, rescore: bool = False) -> ScoreResult:
             raise BadInput("score: no model in force; run `riskmart train` first")
         hazards = load_hazards(model)
         with warehouse.connect() as reader:
-            chunks = _score_unscored(reader, model, hazards, count, rescore)
+            chunks = _one_ahead(
+                _score_unscored(reader, model, hazards, count, rescore)
+            )
             batch = ledger.append(
                 conn, features.TARGET, model.model_version, HORIZON_DAYS, chunks
             )
@@ -92,6 +95,15 @@ def load_hazards(model: registry.Model) -> AdditiveHazards:
     if not isinstance(hazards, AdditiveHazards):
         raise TypeError(f"{path}: {type(hazards).__name__}; expected AdditiveHazards")
     return hazards
+
+
+def _one_ahead(chunks: Iterator[ledger.Scores]) -> Iterator[ledger.Scores]:
+    """Score the next chunk while the last one is being written."""
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        upcoming = pool.submit(next, chunks, None)
+        while (chunk := upcoming.result()) is not None:
+            upcoming = pool.submit(next, chunks, None)
+            yield chunk
 
 
 def _score_unscored(

@@ -98,7 +98,10 @@ final as (
 
     from returned
 
-    inner join categories
+    -- Left, since it has to come last: a bound cannot be compared before the ROI is
+    -- known, and PostgreSQL would look each patient up once a category. Whoever fell
+    -- into none would fail the column's not-null constraint.
+    left join categories
         on
             (
                 returned.roi_percent > categories.above_percent
