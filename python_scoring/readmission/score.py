@@ -1,7 +1,8 @@
 """Score the current patients that the model in force has not scored as they are."""
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -63,10 +64,11 @@ def score(conn: Connection, *, rescore: bool = False) -> ScoreResult:
         if model is None:
             raise BadInput("score: no model in force; run `riskmart train` first")
         hazards = load_hazards(model)
-        with warehouse.connect() as reader:
-            chunks = _one_ahead(
-                _score_unscored(reader, model, hazards, count, rescore)
-            )
+        with (
+            warehouse.connect() as reader,
+            closing(_score_unscored(reader, model, hazards, count, rescore)) as scores,
+            closing(_one_ahead(scores)) as chunks,
+        ):
             batch = ledger.append(
                 conn, features.TARGET, model.model_version, HORIZON_DAYS, chunks
             )
@@ -97,8 +99,11 @@ def load_hazards(model: registry.Model) -> AdditiveHazards:
     return hazards
 
 
-def _one_ahead(chunks: Iterator[ledger.Scores]) -> Iterator[ledger.Scores]:
-    """Score the next chunk while the last one is being written."""
+def _one_ahead(chunks: Iterator[ledger.Scores]) -> Generator[ledger.Scores]:
+    """Score the next chunk, in a thread, while the last one is being written.
+
+    Closing it waits for the thread, so that its connection is free again.
+    """
     with ThreadPoolExecutor(max_workers=1) as pool:
         upcoming = pool.submit(next, chunks, None)
         while (chunk := upcoming.result()) is not None:
@@ -112,7 +117,7 @@ def _score_unscored(
     hazards: AdditiveHazards,
     count: _Count,
     rescore: bool,
-) -> Iterator[ledger.Scores]:
+) -> Generator[ledger.Scores]:
     fields = [
         ("patient_id", "i8"),
         ("features_hash", "i8"),
