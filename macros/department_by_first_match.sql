@@ -1,21 +1,10 @@
 {#-
-    The department rules as one `case`: a branch per rule in rule order, its
-    conditions joined by `and`, a rule without conditions as `else`. The rules are
-    read when the model compiles, which keeps the query one pass over the patients;
+    Department rules as one `case`: a branch per rule in rule order, its conditions
+    joined by `and`, a rule without conditions as `else`. One pass over the patients;
     as a join it would be patients times rules.
 -#}
-{% macro department_by_first_match() -%}
-    {#- Not ref(): in a unit test that is a fixture, which cannot be read here. -#}
-    {%- set rules = adapter.get_relation(
-        target.database, generate_schema_name("rules", none), "department_rules"
-    ) if execute else none -%}
-    {%- if rules is none -%}
-    cast(null as {{ dbt.type_string() }})
-    {%- else -%}
-    {%- set conditions = run_query(
-        "select rule_order, department_code, feature_name, operator, threshold from "
-        ~ rules ~ " order by rule_order, feature_name, operator, threshold"
-    ).rows -%}
+{% macro department_by_first_match(conditions) -%}
+    {%- if conditions %}
     case
         {%- for _, rule in conditions | groupby("rule_order") %}
         {%- if rule[0].feature_name %}
@@ -31,6 +20,8 @@
         {%- endif %}
         {%- endfor %}
     end
+    {%- else -%}
+    cast(null as {{ dbt.type_string() }})
     {%- endif -%}
 {%- endmacro %}
 

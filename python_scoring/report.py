@@ -14,13 +14,13 @@ from python_scoring.tables import make_table
 from python_scoring.warehouse import Connection
 
 _TIERS = """
-select o.org_code, t.prediction_window, t.tier_name, t.patient_count, t.patient_percent
+select o.org_code || ' as of ' || o.as_of_date, t.prediction_window, t.tier_name, t.patient_count, t.patient_percent
 from marts.org_tier_summary as t
 inner join marts.organizations as o on t.organization_id = o.organization_id
 order by o.organization_id, t.prediction_window, t.risk_tier
 """
 _ROI = """
-select o.org_code, r.prediction_window, r.patient_count, r.positive_roi_count,
+select o.org_code || ' as of ' || o.as_of_date, r.prediction_window, r.patient_count, r.positive_roi_count,
     r.excellent_roi_count, r.total_intervention_cost, r.total_expected_savings,
     r.total_net_benefit
 from marts.roi_aggregations as r
@@ -28,7 +28,7 @@ inner join marts.organizations as o on r.organization_id = o.organization_id
 order by o.organization_id, r.prediction_window
 """
 _DEPARTMENTS = """
-select o.org_code, d.department_name, count(p.patient_id),
+select o.org_code || ' as of ' || o.as_of_date, d.department_name, count(p.patient_id),
     100.0 * count(p.patient_id) / nullif(sum(count(p.patient_id)) over organization, 0),
     coalesce(max(h.high_risk_count), 0)
 from marts.organizations as o
@@ -42,7 +42,7 @@ left join (
     group by organization_id, department_id
 ) as h
     on o.organization_id = h.organization_id and d.department_id = h.department_id
-group by o.organization_id, o.org_code, d.department_id, d.department_name
+group by o.organization_id, o.org_code, o.as_of_date, d.department_id, d.department_name
 window organization as (partition by o.organization_id)
 order by o.organization_id, d.department_id
 """

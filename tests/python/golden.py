@@ -63,7 +63,7 @@ def _people(conn: warehouse.Connection) -> pd.DataFrame:
         "select r.external_id, r.patient_id, p.features_hash"
         " from raw.patient_registry as r"
         " inner join raw.predictions as p on r.patient_id = p.patient_id"
-        " where r.organization_id = %s and p.window_days = 30 order by r.external_id",
-        (ORGANIZATION_ID,),
+        " where r.org_code = %s and p.window_days = 30 order by r.external_id",
+        (ORG,),
     ).fetchall()
     return pd.DataFrame(rows, columns=["external_id", "patient_id", "features_hash"])

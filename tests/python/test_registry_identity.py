@@ -14,7 +14,7 @@ from python_scoring.cohorts import cohort
 from python_scoring.embedded import binaries
 
 _PEOPLE = (
-    "select organization_id, external_id, patient_id, patient_uuid"
+    "select org_code, external_id, patient_id, patient_uuid"
     " from raw.patient_registry order by 1, 2"
 )
 # As far as the patients: where identity is made, and where it is shown.

@@ -20,7 +20,7 @@ routed as (
     select
         patient_id,
         organization_id,
-        {{ department_by_first_match() }} as department_code
+        {{ department_by_first_match(department_rules()) }} as department_code
 
     from features
 

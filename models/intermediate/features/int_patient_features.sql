@@ -42,7 +42,7 @@ identified as (
 
     inner join registry
         on
-            loads.organization_id = registry.organization_id
+            loads.org_code = registry.org_code
             and base_fields.external_id = registry.external_id
 
 ),

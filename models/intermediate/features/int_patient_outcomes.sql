@@ -99,7 +99,7 @@ final as (
 
     inner join registry
         on
-            loads.organization_id = registry.organization_id
+            loads.org_code = registry.org_code
             and all_outcomes.external_id = registry.external_id
 
 )

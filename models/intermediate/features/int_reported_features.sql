@@ -68,7 +68,7 @@ final as (
 
     inner join registry
         on
-            loads.organization_id = registry.organization_id
+            loads.org_code = registry.org_code
             and reported.external_id = registry.external_id
 
 )

@@ -77,6 +77,7 @@ final as (
     select
         ranked.load_id,
         organizations.organization_id,
+        ranked.org_code,
         ranked.as_of_date,
         ranked.data_source,
         ranked.purpose,

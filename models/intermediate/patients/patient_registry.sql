@@ -10,6 +10,7 @@
     )
 }}
 
+-- depends_on: {{ ref('int_rule_faults') }}
 -- Append-only: who is known keeps patient_id and patient_uuid for good, which is
 -- why a full refresh leaves this table alone.
 
@@ -30,14 +31,14 @@ base_fields as (
 people as (
 
     select
-        loads.organization_id,
+        loads.org_code,
         base_fields.external_id
 
     from base_fields
 
     inner join loads on base_fields.load_id = loads.load_id
 
-    group by loads.organization_id, base_fields.external_id
+    group by loads.org_code, base_fields.external_id
 
 ),
 
@@ -60,7 +61,7 @@ newcomers as (
     {% if is_incremental() %}
     left join known
         on
-            people.organization_id = known.organization_id
+            people.org_code = known.org_code
             and people.external_id = known.external_id
 
     where known.patient_id is null
@@ -71,9 +72,9 @@ newcomers as (
 final as (
 
     select
-        organization_id,
+        org_code,
         external_id,
-        row_number() over (order by organization_id, external_id)
+        row_number() over (order by org_code, external_id)
         {% if is_incremental() %}
         + (select coalesce(max(known.patient_id), 0) from known)
         {% endif %}

@@ -18,6 +18,12 @@ roi_faults as (
 
 ),
 
+organization_faults as (
+
+    select * from {{ ref('int_rule_faults__organizations') }}
+
+),
+
 final as (
 
     select * from tier_faults
@@ -29,6 +35,10 @@ final as (
     union all
 
     select * from roi_faults
+
+    union all
+
+    select * from organization_faults
 
 )
 

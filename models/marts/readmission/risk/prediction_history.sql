@@ -26,6 +26,12 @@ registry as (
 
 ),
 
+organizations as (
+
+    select * from {{ ref('organizations') }}
+
+),
+
 windows as (
 
     select * from {{ ref('prediction_windows') }}
@@ -64,7 +70,7 @@ final as (
         ledger.batch_id,
         ledger.patient_id,
         windows.prediction_window,
-        registry.organization_id,
+        organizations.organization_id,
         ledger.risk_score,
         tiers.risk_tier,
         batches.model_version,
@@ -82,6 +88,8 @@ final as (
     inner join batches on ledger.batch_id = batches.batch_id
 
     inner join registry on ledger.patient_id = registry.patient_id
+
+    inner join organizations on registry.org_code = organizations.org_code
 
     inner join windows on ledger.window_days = windows.window_days
 
