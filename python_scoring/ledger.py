@@ -159,6 +159,8 @@ def append(
             "update raw.prediction_batches set row_count = %s where batch_id = %s",
             (rows, batch_id),
         )
+        # The marts are made from it next: no plan should guess how much there is.
+        conn.execute("analyze raw.predictions, raw.prediction_batches")
     return Batch(batch_id, rows)
 
 

@@ -6,7 +6,10 @@
         full_refresh=false,
         on_schema_change='fail',
         contract={'enforced': true},
-        post_hook=[{'sql': '{{ attach_keys() }}', 'transaction': false}],
+        post_hook=[
+            {'sql': '{{ attach_keys() }}', 'transaction': false},
+            {'sql': 'analyze {{ this }}', 'transaction': false},
+        ],
     )
 }}
 
