@@ -22,7 +22,7 @@ _RUN = ("build", "--exclude-resource-type", "test", "unit_test")
 _SELECTED = ("--select", "+patients")
 
 
-def _people(copy: Copy) -> dict[tuple[int, str], tuple[int, str]]:
+def _people(copy: Copy) -> dict[tuple[str, str], tuple[int, str]]:
     return {(org, who): (number, uuid) for org, who, number, uuid in copy.rows(_PEOPLE)}
 
 
@@ -73,7 +73,7 @@ def test_known_people_stay_who_they_are(
     people = _people(clone)
     assert with_golden.items() <= people.items()
     newcomers = {key: people[key][0] for key in people if key not in with_golden}
-    assert {org for org, _ in newcomers} == {0, golden.ORGANIZATION_ID}
+    assert {org for org, _ in newcomers} == {"EARLY", golden.ORG}
     assert sorted(newcomers.values()) == list(
         range(len(with_golden) + 1, len(people) + 1)
     )
@@ -82,8 +82,25 @@ def test_known_people_stay_who_they_are(
     assert len(shown) == 3_000 + 14 + 14
 
 
+def test_another_number_for_an_organization_makes_nobody_somebody_else(
+    clone: Copy,
+) -> None:
+    golden.load()
+    clone.run(*_RUN, *_SELECTED)
+    people = _people(clone)
+    text = clone.rules("organizations").read_text()
+    swapped = text.replace("1,BASELINE", "3,BASELINE").replace("3,SYNTH", "1,SYNTH")
+    with clone.edited(organizations=swapped):
+        clone.run(*_RUN, *_SELECTED)
+    assert _people(clone) == people
+    assert (
+        clone.value("select count(*) from marts.patients where organization_id = 3")
+        == 3_000
+    )
+
+
 def test_a_dump_of_raw_carries_identity_over(
-    clone: Copy, base_people: dict[tuple[int, str], tuple[int, str]], tmp_path: Path
+    clone: Copy, base_people: dict[tuple[str, str], tuple[int, str]], tmp_path: Path
 ) -> None:
     dump = tmp_path / "raw.dump"
     _client("pg_dump", "--schema=raw", "--format=custom", f"--file={dump}")
@@ -98,7 +115,7 @@ def test_a_dump_of_raw_carries_identity_over(
 
 
 @pytest.fixture
-def base_people(built: Copy) -> dict[tuple[int, str], tuple[int, str]]:
+def base_people(built: Copy) -> dict[tuple[str, str], tuple[int, str]]:
     with built.in_force():
         return _people(built)
 
