@@ -172,6 +172,7 @@ def _launch(who: Identity) -> int:
     shell = ["/bin/sh", "-c", '"$@" >&2 & echo $!', "sh"]
     postgres = [str(who.bin_dir / "postgres"), "-D", str(who.data_dir)]
     with open(os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)) as out:
+        identity.give_to_owner(log)
         result = subprocess.run(
             [*shell, *who.prefix, *postgres],
             **_options(who),
@@ -233,7 +234,9 @@ def _lock() -> Iterator[None]:
     """Hold the lock of this project's server; it goes with the process."""
     config.state_dir().mkdir(mode=0o700, parents=True, exist_ok=True)
     give_up = time.monotonic() + _LOCK_SECONDS
-    with (config.state_dir() / "server.lock").open("w") as file:
+    path = config.state_dir() / "server.lock"
+    with path.open("w") as file:
+        identity.give_to_owner(path)
         while True:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -57,6 +57,8 @@ def choose() -> Identity:
     """Decide who runs the server here, and make the folders for it."""
     programs = binaries.installation() / "bin"
     owner = _owner(config.data_dir())
+    if owner is None:
+        owner = _other_owner_of_state()
     if os.geteuid() != 0:
         prefix = () if _has_a_name(os.geteuid()) else _namespace()
         return _in_project(programs, prefix)
@@ -87,14 +89,11 @@ def _in_project(programs: Path, prefix: tuple[str, ...]) -> Identity:
 
 def _apart(programs: Path, owner: int | None) -> Identity:
     """Run as another user, in folders of their own that ours point to."""
-    account = pwd.getpwnam("nobody") if owner is None else pwd.getpwuid(owner)
+    account = _account(owner)
     home = FALLBACK_ROOT / config.state_hash()
     data_dir = current_data_dir() if owner is not None else home / "postgres"
-    socket_dir = home / "run"
     FALLBACK_ROOT.mkdir(mode=0o711, parents=True, exist_ok=True)
-    for folder in (home, socket_dir):
-        folder.mkdir(mode=0o700, exist_ok=True)
-        os.chown(folder, account.pw_uid, account.pw_gid)
+    _make_for(account, home)
     config.state_dir().mkdir(mode=0o700, parents=True, exist_ok=True)
     if owner is None:
         print(
@@ -104,11 +103,40 @@ def _apart(programs: Path, owner: int | None) -> Identity:
             file=sys.stderr,
         )
         _point(config.data_dir(), data_dir)
-    _point(config.socket_dir(), socket_dir)
+    socket_dir = _place_socket(account, home)
     bin_dir = _reachable(programs, home, account)
     return Identity(
         data_dir, socket_dir, bin_dir, uid=account.pw_uid, gid=account.pw_gid
     )
+
+
+def _place_socket(account: pwd.struct_passwd, home: Path) -> Path:
+    """Make the socket's folder for another user; where it really is.
+
+    In a state folder of that user's it is where the user would have it, who can
+    then go on without us.
+    """
+    wanted = config.socket_dir()
+    if _is_inside(wanted) and config.state_dir().stat().st_uid == account.pw_uid:
+        if wanted.is_symlink():
+            wanted.unlink()
+        _make_for(account, wanted)
+        return wanted
+    _make_for(account, home / "run")
+    _point(wanted, home / "run")
+    return home / "run"
+
+
+def _make_for(account: pwd.struct_passwd, folder: Path) -> None:
+    folder.mkdir(mode=0o700, exist_ok=True)
+    os.chown(folder, account.pw_uid, account.pw_gid)
+
+
+def give_to_owner(file: Path) -> None:
+    """Let a file that root made in the state folder belong to whose folder it is."""
+    if os.geteuid() == 0:
+        owner = config.state_dir().stat()
+        os.chown(file, owner.st_uid, owner.st_gid, follow_symlinks=False)
 
 
 def make_private(folder: Path) -> None:
@@ -129,20 +157,41 @@ def check_private(folder: Path) -> None:
     """Make sure that the server's socket is where only we can put one.
 
     A link of our own is as good as a folder: in a sticky folder like /tmp nobody
-    else can change it.
+    else can change it. Root trusts the owner of the state folder with what is in
+    it: as that user the server runs.
     """
     status = folder.lstat()
-    if status.st_uid != os.geteuid():
+    if status.st_uid not in _trusted(folder):
         raise RiskmartError(
             f"{folder} belongs to uid {status.st_uid}, not to us "
             f"({os.geteuid()}): it is not used as the folder of the database's "
-            "socket. Have it removed, or set RISKMART_HOME to a shorter path"
+            f"socket. {_remedy(folder, status.st_uid)}"
         )
     if not folder.is_symlink() and status.st_mode & 0o077:
         raise RiskmartError(
             f"{folder} is open to other users (mode {status.st_mode & 0o777:o}); "
             f"expected 700: chmod 700 '{folder}'"
         )
+
+
+def _trusted(folder: Path) -> set[int]:
+    ourselves = os.geteuid()
+    if ourselves == 0 and _is_inside(folder):
+        return {ourselves, config.state_dir().stat().st_uid}
+    return {ourselves}
+
+
+def _remedy(folder: Path, uid: int) -> str:
+    if _is_inside(folder):
+        return (
+            f"Run riskmart as that user (uid {uid}), or give the warehouse to "
+            f"yourself: chown -R {os.geteuid()} '{config.state_dir()}'"
+        )
+    return "Have it removed, or set RISKMART_HOME to a shorter path"
+
+
+def _is_inside(folder: Path) -> bool:
+    return folder.parent == config.state_dir()
 
 
 def _point(link: Path, target: Path) -> None:
@@ -159,6 +208,28 @@ def _point(link: Path, target: Path) -> None:
 
 def _owner(folder: Path) -> int | None:
     return folder.stat().st_uid if (folder / "PG_VERSION").exists() else None
+
+
+def _other_owner_of_state() -> int | None:
+    """Whose the state folder is, if not root's, and if a server can run as that."""
+    if not config.state_dir().exists():
+        return None
+    uid = config.state_dir().stat().st_uid
+    return uid if uid != 0 and _has_a_name(uid) else None
+
+
+def _account(owner: int | None) -> pwd.struct_passwd:
+    if owner is None:
+        return pwd.getpwnam("nobody")
+    try:
+        return pwd.getpwuid(owner)
+    except KeyError:
+        raise RiskmartError(
+            f"{config.data_dir()} belongs to uid {owner}, which has no name on this "
+            "machine, and PostgreSQL does not run without one. Run riskmart as that "
+            f"user, or give the warehouse to another: chown -R USER "
+            f"'{config.state_dir()}'"
+        ) from None
 
 
 def _has_a_name(uid: int) -> bool:

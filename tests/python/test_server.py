@@ -433,6 +433,54 @@ def copy_programs(site: Path) -> None:
         shutil.copytree(libraries, site / libraries.name)
 
 
+@needs_root
+@pytest.mark.parametrize("has_data", [False, True])
+def test_root_goes_on_with_a_warehouse_of_another_user(has_data: bool) -> None:
+    """And the other user after root, whether the server runs or not."""
+    folder = Path(tempfile.mkdtemp(dir="/tmp", prefix="riskmart-test-"))
+    home = folder / "home"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RISKMART_HOME", str(home))
+        try:
+            copy_programs(folder / "site")
+            folder.chmod(0o755)
+            home.mkdir(mode=0o700)
+            os.chown(folder, 65534, 65534)
+            os.chown(home, 65534, 65534)
+            if has_data:
+                as_nobody(folder, "leave")
+                assert value_of("select 6 * 7") == 42
+                server.stop()
+            server.start()
+            assert value_of("select 6 * 7") == 42
+            assert psutil.Process(running_pid()).uids().real == 65534
+            assert {p.lstat().st_uid for p in home.rglob("*")} == {65534}
+            as_nobody(folder, "stop")
+            as_nobody(folder, "stop")
+        finally:
+            forget_server()
+            shutil.rmtree(folder)
+
+
+@needs_root
+def test_a_folder_of_a_third_in_the_project_is_refused(started: Path) -> None:
+    server.stop()
+    os.chown(config.socket_dir(), 65534, 65534)
+    with pytest.raises(RiskmartError, match="Run riskmart as that user") as caught:
+        server.start()
+    assert "shorter path" not in str(caught.value)
+    os.chown(config.socket_dir(), 0, 0)
+
+
+@needs_root
+def test_a_warehouse_of_a_user_without_a_name_is_told(started: Path) -> None:
+    server.stop()
+    for path in (config.data_dir(), config.socket_dir(), config.state_dir()):
+        os.chown(path, 54321, 54321)
+    with pytest.raises(RiskmartError, match="uid 54321, which has no name"):
+        server.start()
+
+
 # Imports as root, since the interpreter may be where only root can read.
 AS_NOBODY = textwrap.dedent(
     """
@@ -449,27 +497,28 @@ AS_NOBODY = textwrap.dedent(
 )
 
 
+def as_nobody(folder: Path, then: str) -> tuple[int, str]:
+    """Start it as nobody, with the programs and the state in the folder."""
+    environment = {**os.environ, "RISKMART_HOME": str(folder / "home")}
+    command = [sys.executable, "-c", AS_NOBODY, str(folder / "site"), then]
+    out = subprocess.check_output(
+        command, env=environment, cwd=config.PROJECT_DIR, text=True
+    )
+    pid, answer = out.split()
+    return int(pid), answer
+
+
 @needs_root
 def test_an_ordinary_user_runs_it_too() -> None:
     folder = Path(tempfile.mkdtemp(dir="/tmp", prefix="riskmart-test-"))
     try:
         copy_programs(folder / "site")
         os.chown(folder, 65534, 65534)
-        environment = {**os.environ, "RISKMART_HOME": str(folder / "home")}
-        command = [sys.executable, "-c", AS_NOBODY, str(folder / "site")]
-
-        def as_nobody(then: str) -> tuple[int, str]:
-            out = subprocess.check_output(
-                [*command, then], env=environment, cwd=config.PROJECT_DIR, text=True
-            )
-            pid, answer = out.split()
-            return int(pid), answer
-
-        pid, answer = as_nobody("leave")
+        pid, answer = as_nobody(folder, "leave")
         assert answer == "42"
         assert psutil.Process(pid).uids().real == 65534
         assert (folder / "home" / "postgres").stat().st_uid == 65534
-        assert as_nobody("stop") == (pid, "42")
+        assert as_nobody(folder, "stop") == (pid, "42")
         assert processes.is_gone(pid)
     finally:
         shutil.rmtree(folder)
