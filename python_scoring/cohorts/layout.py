@@ -102,8 +102,8 @@ def match_columns(
     ]
     if missing:
         faults.append(f"missing: {', '.join(missing)}")
-    if len(header) == 1 and header[0].count(";") + header[0].count("\t") > 1:
-        faults = ["one column only, as if semicolons or tabs stood between values"]
+    if len(header) == 1:
+        _refuse_delimiter(file, header[0])
     if faults:
         expected = ", ".join(c.name for c in columns if c.is_required)
         faults.append(f"expected, separated by commas, the columns {expected}")
@@ -229,6 +229,16 @@ def _aligned(rows: Sequence[tuple[str, ...]]) -> list[str]:
         "  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)) for row in rows
     )
     return [f"  {line.rstrip()}" for line in lines]
+
+
+def _refuse_delimiter(file: str, header: str) -> None:
+    """Refuse a header in one piece, without listing every column as missing."""
+    for delimiter, name in ((";", "';'"), ("\t", "a tab")):
+        if delimiter in header:
+            raise BadInput(
+                f"{file}, header: one column only; is the delimiter {name}? "
+                "expected a comma"
+            )
 
 
 def _explain_unknown(unknown: Sequence[str], free: Sequence[str]) -> list[str]:

@@ -21,6 +21,9 @@ Mask = NDArray[np.bool_]
 
 # The C library's and Python's words for infinity and NaN are no numbers here.
 _NUMBER = r"^[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?$"
+# Control and format characters and line ends: they cannot be seen, and those that
+# turn the direction of writing make one identifier look like another.
+_UNSEEN = r"[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]"
 _SHOWN = 200
 _IDENTIFIER_LENGTH = 200
 
@@ -208,8 +211,8 @@ def _is_bad_text(column: Column, text: Any) -> Mask:
             pc.not_equal(pc.utf8_trim_whitespace(text), ""),
             pc.less_equal(pc.utf8_length(text), _IDENTIFIER_LENGTH),
         )
-        is_control = pc.match_substring_regex(text, r"\p{Cc}")
-        is_good = pc.and_(is_good, pc.invert(is_control))
+        is_unseen = pc.match_substring_regex(text, _UNSEEN)
+        is_good = pc.and_(is_good, pc.invert(is_unseen))
     elif column.kind == "word":
         is_good = pc.is_in(text, value_set=pa.array(column.codes, pa.string()))
     else:
