@@ -29,7 +29,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-load_app = typer.Typer(help="Take in a cohort from files.", no_args_is_help=True)
+load_app = typer.Typer(
+    help="Take in a cohort from files, or take one out.", no_args_is_help=True
+)
 db_app = typer.Typer(help="The embedded PostgreSQL.", no_args_is_help=True)
 app.add_typer(load_app, name="load")
 app.add_typer(db_app, name="db")
@@ -176,6 +178,18 @@ def load_cohort(
             replace=replace,
         )
     status.show_load(out, result)
+
+
+@load_app.command("remove")
+def load_remove(
+    load_id: Annotated[int, typer.Argument(help="Number from `riskmart status`.")],
+) -> None:
+    """Take a load out again, with all its rows."""
+    from python_scoring.cohorts import loads
+
+    with in_turn("load") as conn:
+        removed = loads.remove(conn, load_id)
+    status.show_removal(out, removed)
 
 
 @app.command()

@@ -14,7 +14,7 @@ from python_scoring.warehouse import Connection
 
 if TYPE_CHECKING:
     # Heavy to import, and `status` or `sql` should answer at once.
-    from python_scoring.cohorts.loads import LoadResult
+    from python_scoring.cohorts.loads import LoadResult, Removed
     from python_scoring.readmission.train import TrainResult
 
 _LOADS = """
@@ -36,6 +36,12 @@ from raw.prediction_batches
 order by batch_id desc
 limit 10
 """
+
+_AFTER_REMOVAL = {
+    "cohort": "`riskmart build` takes them out of the marts; the latest cohort that "
+    "is left becomes the current one.",
+    "training": "The model in force stays; the next training leaves them out.",
+}
 
 
 def show(console: Console, conn: Connection) -> None:
@@ -60,8 +66,12 @@ def show_load(console: Console, result: "LoadResult") -> None:
     whose = f"{result.org} as of {result.as_of} (load {result.load_id})"
     if result.unchanged:
         console.print(f"Nothing to do: {whose} is already loaded, with this content.")
+        _show_warnings(console, result)
         return
-    console.print(f"Loaded {result.rows:,} people for {whose}.")
+    whom = "beneficiaries" if result.source == "cms" else "people"
+    console.print(f"Loaded {result.rows:,} {whom} for {whose}.")
+    if result.source == "cms":
+        console.print("Those who died on or before that day stay out of the marts.")
     if result.replaced_rows is not None:
         console.print(f"They replace {result.replaced_rows:,} of an earlier load.")
     if result.rejected:
@@ -70,7 +80,24 @@ def show_load(console: Console, result: "LoadResult") -> None:
             console.print(f"  {escape(str(reject))}")
     if not result.has_outcomes:
         console.print("What happened in the 90 days after is not known.")
+    _show_warnings(console, result)
     console.print("`riskmart build` brings them to the marts.")
+
+
+def _show_warnings(console: Console, result: "LoadResult") -> None:
+    for warning in result.warnings:
+        console.print(f"[yellow]warning[/] {escape(warning)}", soft_wrap=True)
+
+
+def show_removal(console: Console, removed: "Removed") -> None:
+    """Print what went with a load, and how the marts follow."""
+    console.print(
+        f"Removed load {removed.load_id}: {removed.rows:,} people of {removed.org} as "
+        f"of {removed.as_of} ({removed.source}, {removed.purpose})."
+    )
+    for table, rows in removed.tables.items():
+        console.print(f"  {table}: {rows:,} rows")
+    console.print(_AFTER_REMOVAL[removed.purpose])
 
 
 def show_training(console: Console, result: "TrainResult") -> None:

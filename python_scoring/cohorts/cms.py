@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from dataclasses import replace as with_changes
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -82,7 +83,19 @@ def load(
         intake.take(tables["outpatient"], cms_layout.outpatient_claims())
         return Written(people, has_outcomes=_reach_outcomes(intake, as_of))
 
-    return run(conn, request, tables, write)
+    result = run(conn, request, tables, write)
+    return with_changes(result, warnings=(*result.warnings, *_warn(as_of)))
+
+
+def _warn(as_of: date) -> tuple[str, ...]:
+    """Warn where the year that CMS summarizes is not the one that is looked back on."""
+    if (as_of.month, as_of.day) == (12, 31):
+        return ()
+    return (
+        f"the beneficiary summary covers the whole of {as_of.year}: its costs and "
+        f"condition flags include what came after {as_of}; expected --as-of "
+        f"{as_of.year}-12-31",
+    )
 
 
 def _open_tables(directory: Path, year: int) -> dict[str, Table]:

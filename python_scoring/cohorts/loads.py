@@ -23,7 +23,7 @@ Connection = psycopg.Connection[tuple[Any, ...]]
 ORGANIZATIONS_FILE = config.PROJECT_DIR / "seeds" / "rules" / "organizations.csv"
 DEFAULT_MAX_REJECT_SHARE = 0.01
 
-# Whose rows belong to a load; rejected rows go with its line in raw.loads.
+# Where the people and claims of a load are.
 LOADED_TABLES = (
     "raw.cohort_patients",
     "raw.cohort_outcomes",
@@ -89,6 +89,8 @@ class LoadResult:
     replaced_rows
         People of the earlier load, of the same organization and day, that made
         way for this one; None if there was none.
+    warnings
+        What is no fault and yet may not be what was meant.
     """
 
     load_id: int
@@ -103,6 +105,28 @@ class LoadResult:
     has_outcomes: bool
     tables: Mapping[str, int] = field(default_factory=dict)
     replaced_rows: int | None = None
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Removed:
+    """What the removal of a load took away.
+
+    Attributes
+    ----------
+    rows
+        People of the load.
+    tables
+        Rows deleted, by raw table; tables that held none are left out.
+    """
+
+    load_id: int
+    source: str
+    purpose: str
+    org: str
+    as_of: date
+    rows: int
+    tables: Mapping[str, int]
 
 
 @dataclass(frozen=True)
@@ -171,6 +195,62 @@ def run(
         has_outcomes=written.has_outcomes,
         tables=dict(intake.taken),
         replaced_rows=replaced,
+        warnings=_warn(request, load_id),
+    )
+
+
+def remove(connection: Connection, load_id: int) -> Removed:
+    """Delete a load with all its rows, in one transaction.
+
+    Scores that were given stay in the ledger, and people in the registry: they
+    get the same number when they come again.
+
+    Raises
+    ------
+    BadInput
+        There is no such load; the message lists those there are.
+    """
+    with connection.transaction(), connection.cursor() as cursor:
+        # Locked, so that of two removals at once one finds nothing.
+        cursor.execute(
+            "select source, purpose, org_code, as_of_date, row_count from raw.loads"
+            " where load_id = %s for update",
+            (load_id,),
+        )
+        row = cursor.fetchone()
+        if not row:
+            raise BadInput(f"load {load_id}: no such load; {_list_loads(cursor)}")
+        source, purpose, org, as_of, rows = row
+        deleted = _delete(cursor, load_id)
+    return Removed(load_id, source, purpose, org, as_of, rows, deleted)
+
+
+def _delete(cursor: Cursor, load_id: int) -> dict[str, int]:
+    """Delete a load's rows and its line; how many, by table that held any."""
+    deleted = {}
+    for table in (*LOADED_TABLES, "raw.rejected_rows", "raw.loads"):
+        cursor.execute(f"delete from {table} where load_id = %s", (load_id,))
+        if cursor.rowcount:
+            deleted[table] = cursor.rowcount
+    return deleted
+
+
+def _list_loads(cursor: Cursor) -> str:
+    cursor.execute(
+        "select load_id, org_code, as_of_date, purpose from raw.loads order by load_id"
+    )
+    known = [f"{i} ({org} as of {day}, {what})" for i, org, day, what in cursor]
+    return f"expected one of {', '.join(known)}" if known else "nothing is loaded"
+
+
+def _warn(request: Request, load_id: int) -> tuple[str, ...]:
+    """Warn of a cohort of a day to come: it would outrank every true one."""
+    if request.purpose != "cohort" or request.as_of <= date.today():
+        return ()
+    return (
+        f"--as-of {request.as_of} is still to come: this is {request.org}'s current "
+        "cohort now, until one of a later day is loaded; if it is a mistake, "
+        f"`riskmart load remove {load_id}` takes it out",
     )
 
 
@@ -215,6 +295,7 @@ def _find_same(cursor: Cursor, request: Request, digest: str) -> LoadResult | No
         unchanged=True,
         rejects=_first_rejects(cursor, load_id),
         has_outcomes=has_outcomes,
+        warnings=_warn(request, load_id),
     )
 
 
@@ -247,8 +328,7 @@ def _make_way(cursor: Cursor, request: Request) -> int | None:
             f"{loaded_at:%Y-%m-%d}; expected another --as-of, or --replace to put "
             "this one in its place"
         )
-    for table in (*LOADED_TABLES, "raw.loads"):
-        cursor.execute(f"delete from {table} where load_id = %s", (load_id,))
+    _delete(cursor, load_id)
     return int(rows)
 
 

@@ -5,6 +5,7 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from urllib.parse import quote
 
@@ -16,7 +17,8 @@ from python_scoring import cli, config
 
 PASSWORD = "hunter2-s3cret"
 COMMANDS = (
-    *("build", "load", "load cms", "load cohort", "synth", "train", "score"),
+    *("build", "load", "load cms", "load cohort", "load remove"),
+    *("synth", "train", "score"),
     *("status", "sql", "psql", "dbt", "test", "db", "db start", "db stop", "db dsn"),
 )
 
@@ -184,6 +186,52 @@ def test_a_bad_file_is_told_with_line_and_column(
     assert taken.code == 0
     assert "Loaded 15 people" in taken.out
     assert "1 rows rejected" in taken.out
+
+
+def test_a_removed_load_gives_way_to_the_one_before(clone: Copy, riskmart: Run) -> None:
+    cohort = str(golden.FOLDER / "golden.csv")
+    future = f"{date.today().year + 1}-12-31"
+    load = ("load", "cohort", cohort, "--org", "SYNTH", "--as-of")
+    assert "warning" not in riskmart(*load, "2025-06-30").out
+    mistaken = riskmart(*load, future)
+    assert f"warning --as-of {future} is still to come" in mistaken.out
+    current = (
+        "select string_agg(distinct as_of_date::text, ' ') from marts.organizations"
+        " where org_code = 'SYNTH'"
+    )
+    assert riskmart("build").code == 0
+    assert clone.value(current) == future
+    scores = clone.value("select count(*) from raw.predictions")
+    load_id = clone.value("select max(load_id) from raw.loads")
+    assert f"riskmart load remove {load_id}`" in mistaken.out
+    removed = riskmart("load", "remove", str(load_id))
+    assert removed.code == 0
+    for part in (
+        f"Removed load {load_id}: 16 people of SYNTH as of {future}",
+        "raw.cohort_patients: 16 rows",
+    ):
+        assert part in removed.out
+    again = riskmart("load", "remove", str(load_id))
+    assert (again.code, again.out) == (2, "")
+    assert f"load {load_id}: no such load" in again.err
+    assert "(SYNTH as of 2025-06-30, cohort)" in again.err
+    assert riskmart("build").code == 0
+    assert clone.value(current) == "2025-06-30"
+    people = "select count(*) from marts.patients as p inner join marts.organizations"
+    people += " as o on p.organization_id = o.organization_id where org_code = 'SYNTH'"
+    assert clone.value(people) == 16
+    assert clone.value("select count(*) from raw.predictions") >= scores
+
+
+def test_beneficiaries_are_counted_before_the_dead_are_left_out(
+    clone: Copy, riskmart: Run
+) -> None:
+    folder = str(golden.FOLDER.parent / "cms")
+    done = riskmart("load", "cms", folder, "--org", "CMS500", "--as-of", "2008-11-30")
+    assert done.code == 0
+    assert "Loaded 6 beneficiaries for CMS500 as of 2008-11-30" in done.out
+    assert "died on or before that day stay out of the marts" in done.out
+    assert "warning the beneficiary summary covers the whole of 2008" in done.out
 
 
 def test_status_of_a_running_warehouse(base: Copy, riskmart: Run) -> None:

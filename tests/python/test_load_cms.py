@@ -134,6 +134,13 @@ def test_the_as_of_year_picks_the_summary(conn, folder):
     assert sorted(names) == sorted([SUMMARY_2009, INPATIENT, OUTPATIENT])
 
 
+def test_a_day_inside_the_year_is_warned_of(conn, folder):
+    assert load(conn, folder).warnings == ()
+    [warning] = load(conn, folder, as_of=date(2009, 1, 16)).warnings
+    assert "covers the whole of 2009" in warning
+    assert "what came after 2009-01-16" in warning
+
+
 def content(conn, load_id: int) -> list[list[tuple]]:
     selects = (f"select * from {t} where load_id = {load_id}" for t in TABLES.values())
     return [sorted((r[1:] for r in query(conn, s)), key=str) for s in selects]

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import textwrap
 import threading
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -227,6 +227,10 @@ BAD_VALUES = [
     ("external_id", "a\tb"),
     ("external_id", "a\x00b"),
     ("external_id", "a\x85b"),
+    ("external_id", "a\u202eb"),
+    ("external_id", "a\u2066b"),
+    ("external_id", "a\u200bb"),
+    ("external_id", "a\u2028b"),
     ("org_code", "BASELINE"),
     ("org_code", ""),
     ("index_date", "2023-12-31"),
@@ -447,7 +451,17 @@ STRUCTURES = {
     "semicolons": (
         "c.csv",
         content(GOOD_HEADER.replace(",", ";"), GOOD.replace(",", ";")),
-        "as if semicolons or tabs stood between values",
+        "c.csv, header: one column only; is the delimiter ';'? expected a comma",
+    ),
+    "tabs": (
+        "c.csv",
+        content(GOOD_HEADER.replace(",", "\t"), GOOD.replace(",", "\t")),
+        "c.csv, header: one column only; is the delimiter a tab? expected a comma",
+    ),
+    "one semicolon": (
+        "c.csv",
+        content("external_id;age", "A;70"),
+        "c.csv, header: one column only; is the delimiter ';'? expected a comma",
     ),
     "picture": ("c.csv", PNG, "c.csv, line 1: byte 0x89 is not UTF-8"),
     "gzip named csv": ("c.csv", gzip.compress(b"x"), "name it .csv.gz"),
@@ -534,6 +548,27 @@ def test_a_missing_file_and_a_folder_are_refused(conn, tmp_path):
     assert "is a folder" in refused(conn, tmp_path)
     (tmp_path / "folder.csv").mkdir()
     assert "is a folder" in refused(conn, tmp_path / "folder.csv")
+
+
+@pytest.mark.parametrize("kind", ["plain", "read by Python", "parquet"])
+def test_an_identifier_that_cannot_be_seen_is_rejected(conn, tmp_path, kind):
+    rows = [
+        *people(3),
+        person("x\u202ey"),
+        person("\ufeffz"),
+        person("soft\u00adhyphen"),
+    ]
+    if kind == "parquet":
+        file = as_parquet(rows, tmp_path / "c.parquet")
+    else:
+        file = write_csv(tmp_path / "c.csv", rows)
+    if kind == "read by Python":
+        file.write_bytes(file.read_bytes() + b"\n")  # a blank line is not for Arrow
+    result = load(conn, file, max_reject_share=0.5)
+    assert (result.rows, result.rejected) == (3, 3)
+    said = "expected an identifier of 1 to 200 printable characters"
+    assert {reject.reason for reject in result.rejects} == {said}
+    assert result.rejects[0].value == "x\\u202ey"
 
 
 @pytest.mark.parametrize("name", ["c.csv", "c.csv.gz", "c.parquet"])
@@ -679,6 +714,70 @@ def test_other_content_for_the_same_day_needs_replace(conn, tmp_path):
         (result.load_id,)
     ]
     assert query(conn, "select load_id from raw.loads") == [(result.load_id,)]
+
+
+def test_a_removed_load_is_gone_and_others_stay(conn, tmp_path):
+    rows = people(150)
+    rows[3]["age"] = "x"
+    write_csv(tmp_path / "a.csv", rows)
+    write_outcomes(tmp_path / "a_outcomes.csv", {r["external_id"]: "" for r in rows})
+    gone = load(conn, tmp_path / "a.csv")
+    kept = load(conn, write_csv(tmp_path / "b.csv", people(8)), org="BASELINE")
+    removed = loads.remove(conn, gone.load_id)
+    assert (removed.load_id, removed.org, removed.as_of) == (
+        gone.load_id,
+        "SYNTH",
+        AS_OF,
+    )
+    assert removed.rows == 149
+    assert removed.tables == {
+        "raw.cohort_patients": 149,
+        "raw.cohort_outcomes": 149,
+        "raw.rejected_rows": 1,
+        "raw.loads": 1,
+    }
+    for table in ("raw.cohort_patients", "raw.loads"):
+        assert query(conn, f"select distinct load_id from {table}") == [(kept.load_id,)]
+    for table in ("raw.cohort_outcomes", "raw.rejected_rows"):
+        assert query(conn, f"select count(*) from {table}") == [(0,)]
+    assert not load(conn, tmp_path / "a.csv").unchanged
+
+
+def test_every_table_with_rows_of_loads_is_emptied_by_a_removal(conn):
+    found = query(
+        conn,
+        "select table_schema || '.' || table_name from information_schema.columns"
+        " where table_schema = 'raw' and column_name = 'load_id'",
+    )
+    expected = {*loads.LOADED_TABLES, "raw.rejected_rows", "raw.loads"}
+    assert {name for (name,) in found} == expected
+
+
+def test_removing_an_unknown_load_lists_the_known_ones(conn, tmp_path):
+    with pytest.raises(BadInput, match="load 7: no such load; nothing is loaded"):
+        loads.remove(conn, 7)
+    there = load(conn, write_csv(tmp_path / "a.csv", people(5))).load_id
+    with pytest.raises(BadInput) as caught:
+        loads.remove(conn, there + 1)
+    known = f"expected one of {there} (SYNTH as of 2024-12-31, cohort)"
+    assert known in str(caught.value)
+    assert query(conn, "select count(*) from raw.cohort_patients") == [(5,)]
+
+
+def test_a_day_to_come_is_warned_of(conn, tmp_path):
+    file = write_csv(tmp_path / "a.csv", people(2))
+    write_outcomes(tmp_path / "a_outcomes.csv", {"P001": "", "P002": "9"})
+    today = date.today()
+    assert load(conn, file, as_of=today).warnings == ()
+    later = today + timedelta(days=2)  # midnight may pass meanwhile
+    assert load(conn, file, as_of=later, purpose="training").warnings == ()
+    for is_unchanged in (False, True):
+        result = load(conn, file, as_of=later)
+        assert result.unchanged == is_unchanged
+        [warning] = result.warnings
+        assert f"{later} is still to come" in warning
+        assert "SYNTH's current cohort" in warning
+        assert f"riskmart load remove {result.load_id}`" in warning
 
 
 def test_a_refused_replacement_leaves_what_was_there(conn, tmp_path):
