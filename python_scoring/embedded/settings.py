@@ -106,6 +106,9 @@ def _planner(machine: Machine) -> dict[str, str]:
     return {
         "jit": "off",
         "random_page_cost": "1.1",
+        # A build replaces its tables and analyzes them itself: vacuum afterwards
+        # rather than beside it.
+        "autovacuum_naptime": "5min",
         "max_worker_processes": str(8 + workers),
         "max_parallel_workers": str(workers),
         "max_parallel_workers_per_gather": str(min(workers, 4)),
