@@ -14,15 +14,16 @@ from python_scoring.tables import make_table
 from python_scoring.warehouse import Connection
 
 _TIERS = """
-select o.org_code || ' as of ' || o.as_of_date, t.prediction_window, t.tier_name, t.patient_count, t.patient_percent
+select o.org_code || ' as of ' || o.as_of_date, t.prediction_window, t.tier_name,
+    t.patient_count, t.patient_percent
 from marts.org_tier_summary as t
 inner join marts.organizations as o on t.organization_id = o.organization_id
 order by o.organization_id, t.prediction_window, t.risk_tier
 """
 _ROI = """
-select o.org_code || ' as of ' || o.as_of_date, r.prediction_window, r.patient_count, r.positive_roi_count,
-    r.excellent_roi_count, r.total_intervention_cost, r.total_expected_savings,
-    r.total_net_benefit
+select o.org_code || ' as of ' || o.as_of_date, r.prediction_window, r.patient_count,
+    r.positive_roi_count, r.excellent_roi_count, r.total_intervention_cost,
+    r.total_expected_savings, r.total_net_benefit
 from marts.roi_aggregations as r
 inner join marts.organizations as o on r.organization_id = o.organization_id
 order by o.organization_id, r.prediction_window
