@@ -6,9 +6,9 @@
 
 with
 
-history as (
+tiered_predictions as (
 
-    select * from {{ ref('prediction_history') }}
+    select * from {{ ref('int_tiered_predictions') }}
 
 ),
 
@@ -30,7 +30,7 @@ final as (
         batch_id,
         scored_at
 
-    from history
+    from tiered_predictions
 
     where is_active
 
