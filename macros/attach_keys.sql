@@ -39,13 +39,22 @@
     {% do _attach_foreign_keys(node, relation) %}
 {% endmacro %}
 
-{#- In order of the parents' names, so that two children never lock them crosswise. -#}
+{#-
+    In order of the parents' names, so that two children never lock them crosswise.
+    Only a child that is built alone (`--defer`) has no table of its own to point at.
+-#}
 {% macro _attach_foreign_keys(node, relation, only_to=none) %}
     {% set present = attached_keys(relation) %}
     {% for key in declared_keys(node) | selectattr("to") | sort(attribute="to")
-        if key.name not in present and (only_to is none or key.to == only_to) %}
+        if key.name not in present and (only_to is none or key.to == only_to)
+        and (invocation_args_dict.defer != true or _is_table(key.to)) %}
         {% do run_query(
             "alter table " ~ relation ~ " add constraint " ~ key.name ~ " " ~ key.definition
         ) %}
     {% endfor %}
+{% endmacro %}
+
+{% macro _is_table(name) %}
+    {% set found = run_query("select to_regclass('" ~ name ~ "') is not null") %}
+    {% do return(found.columns[0].values()[0]) %}
 {% endmacro %}

@@ -1,4 +1,15 @@
-{#- Folders name their schema in dbt_project.yml; no prefix is put before it. -#}
+{#-
+    Which schema a room is. `raw` is one for everybody. Under the target `candidate`
+    (`riskmart build`) rooms have their plain names and the marts go to `candidate`,
+    until all of them are published at once. Anybody else's dbt has rooms of its
+    own, `dev_<user>_staging`, ..., and touches nothing that is published.
+-#}
 {% macro generate_schema_name(custom_schema_name, node) -%}
-    {{ custom_schema_name or target.schema }}
+    {%- if custom_schema_name == "raw" -%}
+    raw
+    {%- elif target.schema == "candidate" -%}
+    {{ "candidate" if custom_schema_name in (none, "marts") else custom_schema_name }}
+    {%- else -%}
+    {{ target.schema }}_{{ custom_schema_name or "marts" }}
+    {%- endif -%}
 {%- endmacro %}

@@ -1,9 +1,10 @@
-"""dbt in this process: one manifest for several commands, results as data."""
+"""dbt in this process, on the candidate: one manifest for several commands."""
 
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from dbt.cli.main import dbtRunner, dbtRunnerResult
@@ -14,6 +15,14 @@ from python_scoring.errors import GateFailed
 OnNode = Callable[[str], None]
 
 _QUIET = ["--log-level", "none", "--no-use-colors", "--no-print"]
+_OUT_OF_REACH = (
+    "No space left on device",
+    "server closed the connection",
+    "terminating connection",
+    "connection to server",
+    "connection already closed",
+    "SSL connection has been closed",
+)
 _BAD = {"error", "fail", "runtime error", "partial success"}
 
 
@@ -56,7 +65,7 @@ class Project:
         """
         runner = dbtRunner(manifest=self._manifest, callbacks=[self._notice])
         with project_environment():
-            result = runner.invoke([command, *_QUIET, *arguments])
+            result = runner.invoke([command, *_candidate_options(), *arguments])
         if result.exception is not None:
             raise _in_words(result)
         nodes = {node.unique_id: node for node in _nodes(result)}
@@ -66,7 +75,7 @@ class Project:
     def parse(self) -> None:
         """Read the project; later commands reuse what was read."""
         with project_environment():
-            result = dbtRunner().invoke(["parse", *_QUIET])
+            result = dbtRunner().invoke(["parse", *_candidate_options()])
         if result.exception is not None:
             raise _in_words(result)
         self._manifest = result.result
@@ -80,9 +89,23 @@ class Project:
         }
         return nodes | set(manifest.unit_tests)
 
+    def bad_nodes(self) -> list[Node]:
+        """Return what failed so far."""
+        return [node for node in self.nodes.values() if node.is_bad]
+
+    def test_count(self) -> int:
+        """Return how many data and unit tests ran so far."""
+        kinds = ("test.", "unit_test.")
+        return sum(node.unique_id.startswith(kinds) for node in self.nodes.values())
+
     def _notice(self, event: Any) -> None:
         if self.on_node and event.info.name == "NodeFinished":
             self.on_node(event.data.node_info.node_name)
+
+
+def target_dir() -> Path:
+    """Folder of what dbt writes for a candidate: plain dbt's stays its own."""
+    return config.state_dir() / "target"
 
 
 def passthrough(arguments: Sequence[str]) -> int:
@@ -98,6 +121,11 @@ def passthrough(arguments: Sequence[str]) -> int:
     if result.success:
         return 0
     return 2 if result.exception is not None else 1
+
+
+def is_out_of_reach(message: str) -> bool:
+    """Whether a node failed for want of a server or of room, not by its own fault."""
+    return any(part in message for part in _OUT_OF_REACH)
 
 
 @contextmanager
@@ -119,6 +147,10 @@ def project_environment() -> Iterator[None]:
                 os.environ.pop(name, None)
             else:
                 os.environ[name] = value
+
+
+def _candidate_options() -> list[str]:
+    return [*_QUIET, "--target", "candidate", "--target-path", str(target_dir())]
 
 
 def _nodes(result: dbtRunnerResult) -> Iterator[Node]:

@@ -2,28 +2,28 @@
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import date
 
 import pandas as pd
 import psycopg
 
-from python_scoring import registry, server, turns, warehouse
+from python_scoring import gate, registry, server, turns, warehouse
 from python_scoring.cohorts import cohort, generator
 from python_scoring.cohorts.loads import LoadResult
 from python_scoring.dbt import Node, Project
-from python_scoring.errors import GateFailed
+from python_scoring.errors import BadInput
+from python_scoring.publication import builds, publish
+from python_scoring.publication.publish import Publication
 from python_scoring.readmission import score, train
 from python_scoring.readmission.features import TARGET
 from python_scoring.warehouse import Connection
 
 TRAINING_SEED = 0
-UNSCORED_TEST = "unscored_patients__run_riskmart_score"
 
 # What scoring reads; everything else waits for the scores.
 _BEFORE_SCORING = ("+int_patient_features", "+int_patient_outcomes")
-_SHOWN_ROWS = 5
 
 OnStep = Callable[[str], None]
 
@@ -37,6 +37,8 @@ class Build:
     trained: train.TrainResult | None = None
     scored: score.ScoreResult | None = None
     nodes: dict[str, Node] = field(default_factory=dict)
+    build_id: int | None = None
+    published: Publication | None = None
     on_step: OnStep | None = None
 
     @contextmanager
@@ -53,10 +55,12 @@ def build(
     *,
     full_refresh: bool = False,
     tests: bool = True,
+    is_published: bool = True,
+    allow_breaking: bool = False,
     on_step: OnStep | None = None,
     on_node: Callable[[str], None] | None = None,
 ) -> Build:
-    """Bring the warehouse up to date: features, model, scores, marts, tests.
+    """Write a candidate, test it, and publish it: features, scores, marts.
 
     Parameters
     ----------
@@ -64,14 +68,20 @@ def build(
         Make seeds and models anew rather than refill them. Raw loads, the
         patient registry and the ledger stay.
     tests
-        Without them only for measuring: marts nobody tested are nobody's marts.
+        Without them only for measuring: what nobody tested is never published.
+    is_published
+        Whether readers get it; else it stays a candidate, for `riskmart publish`.
+    allow_breaking
+        Whether columns that readers have may go or change their type.
 
     Raises
     ------
     GateFailed
-        A model or test failed, or a patient has no score at the end.
+        A model or test failed, a patient has no score at the end, or the columns
+        changed; readers keep what they had.
     BadInput
-        The warehouse cannot be reached, or there is no cohort to train on.
+        The warehouse cannot be reached, there is no cohort to train on, or readers
+        are in the way of the publication.
     """
     done = Build(on_step=on_step)
     project = Project(on_node=on_node)
@@ -82,44 +92,127 @@ def build(
         server.ensure_running()
         with warehouse.connect() as conn:
             warehouse.prepare(conn)
-    with turns.take("build", tell=on_step):
-        _build(done, project, options, tests)
+    # Autocommit: each step is whole by itself, and no lock outlives a step.
+    with (
+        turns.take("build", tell=on_step),
+        warehouse.connect(autocommit=True) as conn,
+    ):
+        with done.step("read project"):
+            project.parse()
+        done.build_id = builds.begin(conn)
+        with _noted(done.build_id, project):
+            _build(conn, done, project, options, tests)
+            if tests:
+                gate.check_complete(project)
+        publish.finish_candidate(conn, done.build_id, project)
+        if is_published and tests:
+            with done.step("publish"):
+                done.published = publish.publish(
+                    conn,
+                    builds.get(conn, done.build_id),
+                    allow_breaking=allow_breaking,
+                    tell=on_step,
+                )
     done.nodes = project.nodes
-    _check_complete(project, tests)
-    done.warnings = [f"{n.name}: {n.message}" for n in _warned(project)]
+    done.warnings = [f"{n.name}: {n.message}" for n in gate.warned(project)]
     return done
 
 
-def _build(done: Build, project: Project, options: list[str], tests: bool) -> None:
-    with done.step("read project"):
+@contextmanager
+def _noted(build_id: int, project: Project) -> Iterator[None]:
+    """Note a build that fails, whatever the cause; the cause goes on."""
+    try:
+        yield
+    except BaseException as error:
+        bad = [f"{n.unique_id.split('.')[0]} {n.name}" for n in project.bad_nodes()]
+        failures = ", ".join(bad) or type(error).__name__
+        # A connection of its own: the cause may be the loss of the other one.
+        with (
+            suppress(BadInput, psycopg.OperationalError),
+            warehouse.connect(autocommit=True) as conn,
+        ):
+            builds.finish(conn, build_id, "failed", failures=failures)
+        raise
+
+
+def _build(
+    conn: Connection, done: Build, project: Project, options: list[str], tests: bool
+) -> None:
+    needs_model = registry.champion(conn, TARGET) is None
+    if needs_model and not has_training_load(conn):
+        with done.step("training cohort"):
+            load_training_cohort(conn)
+    with done.step("seeds and features"):
+        first = gate.run(
+            conn,
+            project,
+            *options,
+            *("--indirect-selection", "cautious"),
+            *("--select", *_BEFORE_SCORING),
+        )
+    if needs_model:
+        with done.step("train"):
+            done.trained = train.train(conn, TRAINING_SEED)
+    with done.step("score"):
+        done.scored = score.score(conn)
+    with done.step("marts and tests" if tests else "marts"):
+        gate.run(
+            conn,
+            project,
+            *options,
+            *("--indirect-selection", "empty"),
+            *("--exclude", *(node.name for node in first.values())),
+        )
+
+
+def publish_candidate(
+    *,
+    allow_breaking: bool = False,
+    wait_seconds: float = publish.WAIT_SECONDS,
+    on_step: OnStep | None = None,
+    on_node: Callable[[str], None] | None = None,
+) -> Publication | None:
+    """Test the candidate as it is now, and publish it if it passes.
+
+    Returns
+    -------
+    None where there is no candidate; then the grants on the names were carried to
+    the tables of the published build.
+
+    Raises
+    ------
+    GateFailed
+        A test failed, or the columns changed.
+    BadInput
+        The candidate was built from another state of the project, nothing was ever
+        built, or readers are in the way.
+    """
+    with (
+        turns.take("publication", tell=on_step),
+        warehouse.connect(autocommit=True) as conn,
+    ):
+        candidate = builds.candidate(conn)
+        if candidate is None:
+            publish.carry_grants(conn)
+            return None
+        publish.check_same_project(candidate)
+        project = Project(on_node=on_node)
+        if on_step:
+            on_step("tests")
         project.parse()
-    # Autocommit: each step is whole by itself, and no lock outlives a step.
-    with warehouse.connect(autocommit=True) as conn:
-        needs_model = registry.champion(conn, TARGET) is None
-        if needs_model and not has_training_load(conn):
-            with done.step("training cohort"):
-                load_training_cohort(conn)
-        with done.step("seeds and features"):
-            first = _run(
-                conn,
-                project,
-                *options,
-                *("--indirect-selection", "cautious"),
-                *("--select", *_BEFORE_SCORING),
-            )
-        if needs_model:
-            with done.step("train"):
-                done.trained = train.train(conn, TRAINING_SEED)
-        with done.step("score"):
-            done.scored = score.score(conn)
-        with done.step("marts and tests" if tests else "marts"):
-            _run(
-                conn,
-                project,
-                *options,
-                *("--indirect-selection", "empty"),
-                *("--exclude", *(node.name for node in first.values())),
-            )
+        with _noted(candidate.build_id, project):
+            gate.run(conn, project, command="test")
+            gate.check_scored(project)
+        publish.finish_candidate(conn, candidate.build_id, project)
+        if on_step:
+            on_step("publish")
+        return publish.publish(
+            conn,
+            builds.get(conn, candidate.build_id),
+            allow_breaking=allow_breaking,
+            wait_seconds=wait_seconds,
+            tell=on_step,
+        )
 
 
 def has_training_load(conn: Connection) -> bool:
@@ -145,49 +238,3 @@ def load_training_cohort(conn: Connection) -> LoadResult:
         as_of=date.fromisoformat(generator.TRAINING_INDEX_DATE),
         purpose="training",
     )
-
-
-def _run(conn: Connection, project: Project, *arguments: str) -> dict[str, Node]:
-    nodes = project.invoke("build", *arguments)
-    bad = [node for node in nodes.values() if node.is_bad]
-    if bad:
-        raise GateFailed("\n\n".join(_explain(conn, node) for node in bad))
-    return nodes
-
-
-def _explain(conn: Connection, node: Node) -> str:
-    """Say what failed, and of a test the first rows that it found."""
-    lines = [f"{node.unique_id.split('.')[0]} {node.name} failed: {node.message}"]
-    if node.status == "fail" and node.unique_id.startswith("test."):
-        lines += _first_rows(conn, node.compiled_code)
-    return "\n".join(lines)
-
-
-def _first_rows(conn: Connection, test_query: str) -> list[str]:
-    try:
-        with conn.transaction(), conn.cursor() as cursor:
-            rows = f"select * from ({test_query}\n) as failures limit {_SHOWN_ROWS}"
-            cursor.execute(rows.encode())
-            names = [column.name for column in cursor.description or []]
-            return [
-                "  " + ", ".join(f"{n}={v}" for n, v in zip(names, row, strict=True))
-                for row in cursor
-            ]
-    except psycopg.Error as error:
-        return [f"  (its rows cannot be shown: {str(error).splitlines()[0]})"]
-
-
-def _warned(project: Project) -> list[Node]:
-    return [node for node in project.nodes.values() if node.status == "warn"]
-
-
-def _check_complete(project: Project, tests: bool) -> None:
-    """Check that the two dbt runs were all of it and left nobody without a score."""
-    if not tests:
-        return
-    missing = project.all_nodes() - set(project.nodes)
-    if missing:
-        raise RuntimeError(f"not run: {', '.join(sorted(missing))}")
-    for node in _warned(project):
-        if node.name == UNSCORED_TEST:
-            raise GateFailed(f"patients without a score after scoring: {node.message}")

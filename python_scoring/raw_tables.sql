@@ -180,3 +180,33 @@ create table if not exists raw.predictions (
     reason_3_feature_id smallint not null,
     primary key (patient_id, window_days, batch_id)
 );
+
+-- One row per `riskmart build`: from what, by whom, and what became of it. The
+-- tables of a published or retired build are in schema build_<build_id>.
+create table if not exists raw.builds (
+    build_id bigint generated always as identity primary key,
+    status text not null check (
+        status in (
+            'building', 'failed', 'abandoned', 'candidate',
+            'published', 'retired', 'dropped'
+        )
+    ),
+    started_at timestamptz not null default clock_timestamp(),
+    -- when everything was written and tested, or had failed
+    finished_at timestamptz,
+    published_at timestamptz,
+    retired_at timestamptz,
+    built_by text not null,
+    riskmart_version text not null,
+    git_commit text,
+    project_fingerprint text not null,
+    inputs jsonb not null,
+    model_version text,
+    row_counts jsonb,
+    test_count integer,
+    failures text
+);
+create unique index if not exists builds_one_published
+on raw.builds (status) where status = 'published';
+create unique index if not exists builds_one_candidate
+on raw.builds (status) where status = 'candidate';

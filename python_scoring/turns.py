@@ -5,13 +5,13 @@ would be half in it. The lock belongs to a connection of its own, so that whoeve
 killed lets go of it.
 """
 
-import getpass
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from psycopg import sql
 
 from python_scoring import warehouse
+from python_scoring.publication import provenance
 from python_scoring.warehouse import Connection
 
 Tell = Callable[[str], None]
@@ -49,7 +49,7 @@ def take(
     with warehouse.connect(autocommit=True) as conn:
         conn.execute(
             "select set_config('application_name', %s, false)",
-            (f"riskmart {what} by {_user()}"[:63],),
+            (f"riskmart {what} by {provenance.user()}"[:63],),
         )
         attempt = sql.SQL("select pg_try_advisory_lock{}({})").format(kind, _LOCK)
         row = conn.execute(attempt).fetchone()
@@ -67,11 +67,3 @@ def _holder(conn: Connection) -> str:
         return "somebody who is about to finish"
     name, user, pid, age = row
     return f"{name} (database user {user}, process {pid}, since {age})"
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        # A container's user may have no name.
-        return "unknown"

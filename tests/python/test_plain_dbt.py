@@ -11,7 +11,7 @@ import pytest
 from conftest import forget_server
 from copies import REPOSITORY, Copy, call, copy_project
 
-from python_scoring import pipeline
+from python_scoring import gate
 
 
 class Plain:
@@ -66,11 +66,11 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plain]:
 def test_build_and_test_warn_once_that_nothing_is_scored(plain: Plain) -> None:
     after_build = plain.statuses()
     assert set(after_build) == {"success", "pass", "warn"}
-    assert after_build["warn"] == [pipeline.UNSCORED_TEST]
+    assert after_build["warn"] == [gate.UNSCORED_TEST]
     assert "run_riskmart_score" in after_build["warn"][0]
     tested = plain.dbt("test", "--exclude-resource-type", "unit_test")
     assert tested.returncode == 0, tested.stdout
-    assert plain.statuses()["warn"] == [pipeline.UNSCORED_TEST]
+    assert plain.statuses()["warn"] == [gate.UNSCORED_TEST]
 
 
 def test_patients_are_there_and_prediction_marts_hold_zeros(plain: Plain) -> None:

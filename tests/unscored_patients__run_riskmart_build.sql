@@ -1,6 +1,6 @@
 {{ config(severity='warn') }}
 
--- Patients without a current prediction: `riskmart score` makes it. A warning, so
+-- Patients without a current prediction: `riskmart build` makes it. A warning, so
 -- that plain `dbt build` works before anything is scored; `riskmart build` treats
 -- it as a failure, because it has scored.
 

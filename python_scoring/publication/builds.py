@@ -1,0 +1,178 @@
+"""The record of builds: begun, tested, published, retired; and the mart of it."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from psycopg import sql
+from psycopg.rows import class_row
+from psycopg.types.json import Jsonb
+
+from python_scoring.errors import BadInput
+from python_scoring.publication import provenance
+from python_scoring.publication.relations import columns_of
+from python_scoring.warehouse import Connection
+
+CANDIDATE_SCHEMA = "candidate"
+MART = "builds"
+_MART_SOURCE = "intermediate.int_builds"
+
+_FIELDS = """
+build_id, status, started_at, finished_at, published_at, built_by, git_commit,
+project_fingerprint, row_counts, test_count, failures
+"""
+_BEGIN = """
+insert into raw.builds (
+    status, built_by, riskmart_version, git_commit, project_fingerprint, inputs
+) values ('building', %s, %s, %s, %s, %s)
+returning build_id
+"""
+
+
+@dataclass(frozen=True)
+class BuildRecord:
+    """One row of `raw.builds`, as far as publication asks."""
+
+    build_id: int
+    status: str
+    started_at: datetime
+    finished_at: datetime | None
+    published_at: datetime | None
+    built_by: str
+    git_commit: str | None
+    project_fingerprint: str
+    row_counts: dict[str, int] | None
+    test_count: int | None
+    failures: str | None
+
+    @property
+    def schema(self) -> str:
+        """Where its tables are, once it is published."""
+        return f"build_{self.build_id}"
+
+
+def begin(conn: Connection) -> int:
+    """Clear the last candidate away and note a new build; its number.
+
+    To be called by whoever holds the turn to build: what still stands as being
+    built then is of somebody who was killed.
+    """
+    with conn.transaction():
+        conn.execute(
+            "update raw.builds"
+            " set status = 'abandoned', finished_at = clock_timestamp()"
+            " where status in ('building', 'candidate')"
+        )
+        conn.execute(f"drop schema if exists {CANDIDATE_SCHEMA} cascade".encode())
+        row = conn.execute(
+            _BEGIN.encode(),
+            (
+                provenance.user(),
+                provenance.project_version(),
+                provenance.git_commit(),
+                provenance.project_fingerprint(),
+                Jsonb(provenance.inputs(conn)),
+            ),
+        ).fetchone()
+        refresh_mart(conn)
+    if row is None:
+        raise RuntimeError("insert returning gave no row")
+    return int(row[0])
+
+
+def note(conn: Connection, build_id: int, **values: Any) -> None:
+    """Set columns of a build's row, and show it in the published mart."""
+    names = [
+        sql.SQL("{} = {}").format(sql.Identifier(name), sql.Literal(_adapt(value)))
+        for name, value in values.items()
+    ]
+    statement = sql.SQL("update raw.builds set {} where build_id = {}")
+    with conn.transaction():
+        conn.execute(statement.format(sql.SQL(", ").join(names), build_id))
+        refresh_mart(conn)
+
+
+def finish(conn: Connection, build_id: int, status: str, **values: Any) -> None:
+    """Note how a build ended: `candidate` or `failed`, when, and with what."""
+    row = conn.execute("select clock_timestamp()").fetchone()
+    assert row is not None
+    note(conn, build_id, status=status, finished_at=row[0], **values)
+
+
+def get(conn: Connection, build_id: int) -> BuildRecord:
+    """One build.
+
+    Raises
+    ------
+    BadInput
+        There is no build of that number.
+    """
+    found = _first(conn, f"build_id = {int(build_id)}")
+    if found is None:
+        raise BadInput(f"build {build_id}: there is none; `riskmart status` lists them")
+    return found
+
+
+def published(conn: Connection) -> BuildRecord | None:
+    """Return the build that readers see."""
+    return _first(conn, "status = 'published'")
+
+
+def candidate(conn: Connection) -> BuildRecord | None:
+    """Return the build in schema `candidate`, tested or failed."""
+    newest = _first(conn, "status <> 'dropped'")
+    return newest if newest and newest.status in ("candidate", "failed") else None
+
+
+def retired(conn: Connection, before: int | None = None) -> list[BuildRecord]:
+    """Earlier builds whose tables are still there, the newest first."""
+    bound = "" if before is None else f" and build_id < {int(before)}"
+    return _all(conn, f"status = 'retired'{bound}")
+
+
+def ever_published(conn: Connection) -> set[str]:
+    """Return the names of all marts ever: what is ours in schema `marts`."""
+    rows = conn.execute(
+        "select distinct jsonb_object_keys(row_counts) from raw.builds"
+        " where published_at is not null"
+    )
+    return {name for (name,) in rows}
+
+
+def refresh_mart(conn: Connection) -> None:
+    """Fill the published `builds` mart again, so that it tells of now.
+
+    Its columns are those of the build that is published; what `int_builds` has no
+    longer is null.
+    """
+    current = published(conn)
+    source = columns_of(conn, *_MART_SOURCE.split("."))
+    columns = columns_of(conn, current.schema, MART) if current else {}
+    if not current or not columns or not source:
+        return
+    table = sql.Identifier(current.schema, MART)
+    names = sql.SQL(", ").join(map(sql.Identifier, columns))
+    values = sql.SQL(", ").join(
+        sql.Identifier(name) if name in source else sql.SQL("null") for name in columns
+    )
+    conn.execute(sql.SQL("delete from {}").format(table))
+    conn.execute(
+        sql.SQL("insert into {} ({}) select {} from {}").format(
+            table, names, values, sql.Identifier(*_MART_SOURCE.split("."))
+        )
+    )
+
+
+def _adapt(value: Any) -> Any:
+    return Jsonb(value) if isinstance(value, dict) else value
+
+
+def _first(conn: Connection, condition: str) -> BuildRecord | None:
+    found = _all(conn, condition)
+    return found[0] if found else None
+
+
+def _all(conn: Connection, condition: str) -> list[BuildRecord]:
+    query = f"select {_FIELDS} from raw.builds where {condition} order by build_id desc"
+    with conn.cursor(row_factory=class_row(BuildRecord)) as cursor:
+        return cursor.execute(query.encode()).fetchall()

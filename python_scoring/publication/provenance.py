@@ -1,0 +1,113 @@
+"""What a build is made from: the project's files, the seeds, git, the raw data."""
+
+import getpass
+import hashlib
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from python_scoring import config
+from python_scoring.errors import BadInput
+from python_scoring.warehouse import Connection
+
+# What dbt reads; tests/python is ours.
+_PARTS = ("models", "macros", "seeds", "tests")
+_NOT_DBT = ("python", "fixtures")
+_KINDS = {".sql", ".yml", ".yaml", ".csv", ".md"}
+
+_RAW_INPUTS = """
+select jsonb_build_object(
+    'loads', (
+        select coalesce(jsonb_agg(load_id order by load_id), '[]') from raw.loads
+    ),
+    'last_batch_id', (select max(batch_id) from raw.prediction_batches)
+)
+"""
+
+
+def project_fingerprint() -> str:
+    """SHA-256 over every file of the project that dbt reads, and their names."""
+    digest = hashlib.sha256()
+    for file in _project_files():
+        digest.update(f"{file.relative_to(config.PROJECT_DIR)}\0".encode())
+        digest.update(hashlib.sha256(file.read_bytes()).digest())
+    return digest.hexdigest()
+
+
+def seed_hashes() -> dict[str, str]:
+    """SHA-256 of each seed's file, by name."""
+    files = sorted((config.PROJECT_DIR / "seeds").rglob("*.csv"))
+    return {f.stem: hashlib.sha256(f.read_bytes()).hexdigest() for f in files}
+
+
+def inputs(conn: Connection) -> dict[str, Any]:
+    """Return what the marts are made from: seeds, loads, the last scoring batch."""
+    row = conn.execute(_RAW_INPUTS.encode()).fetchone()
+    return {"seeds": seed_hashes(), **(row[0] if row else {})}
+
+
+def git_commit() -> str | None:
+    """Commit of the checkout, with `+changes` where files differ; None without git."""
+    commit = _git("rev-parse", "HEAD")
+    if not commit:
+        return None
+    return f"{commit}+changes" if _git("status", "--porcelain") else commit
+
+
+def user() -> str:
+    """Name of whoever runs this process."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        # A container's user may have no name.
+        return "unknown"
+
+
+def project_version() -> str:
+    """Version of the project, as `dbt_project.yml` says."""
+    return str(_project_file()["version"])
+
+
+def builds_kept() -> int:
+    """How many earlier builds stay: the variable of `dbt_project.yml`.
+
+    Raises
+    ------
+    BadInput
+        It is not a whole number of 0 or more.
+    """
+    kept = _project_file()["vars"].get("builds_kept")
+    if not isinstance(kept, int) or kept < 0:
+        raise BadInput(
+            f"dbt_project.yml: builds_kept is {kept!r}; expected a whole number, "
+            "0 or more"
+        )
+    return kept
+
+
+def _project_files() -> Iterator[Path]:
+    yield config.PROJECT_DIR / "dbt_project.yml"
+    for part in _PARTS:
+        folder = config.PROJECT_DIR / part
+        for file in sorted(folder.rglob("*")):
+            place = file.relative_to(folder).parts[0]
+            if file.suffix in _KINDS and place not in _NOT_DBT:
+                yield file
+
+
+def _project_file() -> dict[str, Any]:
+    text = (config.PROJECT_DIR / "dbt_project.yml").read_text(encoding="utf-8")
+    content: dict[str, Any] = yaml.safe_load(text)
+    return content
+
+
+def _git(*arguments: str) -> str:
+    command = ["git", "-C", str(config.PROJECT_DIR), *arguments]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""

@@ -1,0 +1,156 @@
+"""Publish a build, go back to an earlier one, and clear away what is too old."""
+
+from dataclasses import dataclass
+
+from psycopg import sql
+
+from python_scoring import registry
+from python_scoring.dbt import Project, target_dir
+from python_scoring.errors import BadInput
+from python_scoring.publication import (
+    builds,
+    grants,
+    manifest,
+    provenance,
+    retention,
+)
+from python_scoring.publication.builds import CANDIDATE_SCHEMA, BuildRecord
+from python_scoring.publication.relations import relations
+from python_scoring.publication.swap import WAIT_SECONDS, Swapped, Tell, swap
+from python_scoring.readmission.features import TARGET
+from python_scoring.warehouse import Connection
+
+__all__ = ["WAIT_SECONDS", "Publication"]
+
+
+@dataclass(frozen=True)
+class Publication:
+    """What a publication or a way back did, and which old builds had to stay."""
+
+    swapped: Swapped
+    stayed: list[str]
+
+
+def finish_candidate(conn: Connection, build_id: int, project: Project) -> None:
+    """Note that a candidate has passed: its rows, tests and model."""
+    counts = _row_counts(conn, CANDIDATE_SCHEMA)
+    model = registry.champion(conn, TARGET)
+    manifest.keep(build_id, target_dir() / "manifest.json")
+    builds.finish(
+        conn,
+        build_id,
+        "candidate",
+        row_counts=counts,
+        test_count=project.test_count(),
+        model_version=model.model_version if model else None,
+        inputs=provenance.inputs(conn),
+        failures=None,
+    )
+
+
+def publish(
+    conn: Connection,
+    build: BuildRecord,
+    *,
+    allow_breaking: bool = False,
+    wait_seconds: float = WAIT_SECONDS,
+    tell: Tell | None = None,
+) -> Publication:
+    """Publish a tested candidate; see `swap` for what may go wrong."""
+    if build.status != "candidate":
+        raise RuntimeError(f"build {build.build_id} is {build.status}, no candidate")
+    keep = provenance.builds_kept()
+    swapped = swap(
+        conn,
+        build,
+        allow_breaking=allow_breaking,
+        wait_seconds=wait_seconds,
+        tell=tell,
+    )
+    manifest.publish(build.build_id)
+    stayed = retention.drop_old(conn, keep)
+    manifest.forget({build.build_id, *(b.build_id for b in builds.retired(conn))})
+    return Publication(swapped, stayed)
+
+
+def go_back(
+    conn: Connection,
+    build_id: int | None = None,
+    *,
+    allow_breaking: bool = False,
+    wait_seconds: float = WAIT_SECONDS,
+    tell: Tell | None = None,
+) -> Publication:
+    """Publish an earlier build again, at once and without tests: it has had them.
+
+    Parameters
+    ----------
+    build_id
+        Which; by default the one before the published one.
+
+    Raises
+    ------
+    BadInput
+        Its tables are not there any more, or there is none before.
+    """
+    current = builds.published(conn)
+    if current is None:
+        raise BadInput("nothing is published yet; there is nothing to go back to")
+    kept = builds.retired(conn, before=None if build_id else current.build_id)
+    wanted = [b for b in kept if build_id in (None, b.build_id)]
+    if not wanted:
+        there = ", ".join(str(b.build_id) for b in builds.retired(conn)) or "none"
+        raise BadInput(
+            f"build {build_id or f'before {current.build_id}'}: nothing to go back to; "
+            f"builds that are kept: {there}"
+        )
+    swapped = swap(
+        conn,
+        wanted[0],
+        allow_breaking=allow_breaking,
+        wait_seconds=wait_seconds,
+        tell=tell,
+    )
+    manifest.publish(wanted[0].build_id)
+    return Publication(swapped, [])
+
+
+def carry_grants(conn: Connection) -> int:
+    """Let the published tables follow what is granted on their names now.
+
+    Raises
+    ------
+    BadInput
+        Nothing is published.
+    """
+    current = builds.published(conn)
+    if current is None:
+        raise BadInput("nothing to publish: run `riskmart build` first")
+    with conn.transaction():
+        return grants.carry(conn, current.schema, from_tables=False)
+
+
+def check_same_project(build: BuildRecord) -> None:
+    """Refuse a candidate that was built from other files than are here now.
+
+    Raises
+    ------
+    BadInput
+        Its tests would not be the tests that it was built with.
+    """
+    if build.project_fingerprint != provenance.project_fingerprint():
+        commit = f", commit {build.git_commit}" if build.git_commit else ""
+        raise BadInput(
+            f"the candidate (build {build.build_id}{commit}) was built from another "
+            "state of this project's models, macros, seeds or tests; run "
+            "`riskmart build` again"
+        )
+
+
+def _row_counts(conn: Connection, schema: str) -> dict[str, int]:
+    counts = {}
+    for name in relations(conn, schema):
+        query = sql.SQL("select count(*) from {}").format(sql.Identifier(schema, name))
+        row = conn.execute(query).fetchone()
+        counts[name] = int(row[0]) if row else 0
+    return counts

@@ -1,0 +1,51 @@
+"""What the catalogue knows of a schema's tables and views."""
+
+from dataclasses import dataclass, field
+
+from python_scoring.warehouse import Connection
+
+_COLUMNS = """
+select c.relname, c.relkind::text, obj_description(c.oid, 'pg_class'),
+    a.attname, format_type(a.atttypid, a.atttypmod), col_description(c.oid, a.attnum)
+from pg_class as c
+left join pg_attribute as a
+    on c.oid = a.attrelid and a.attnum > 0 and not a.attisdropped
+where c.relnamespace = to_regnamespace(quote_ident(%s))
+    and c.relkind in ('r', 'p', 'v', 'm', 'f')
+order by c.relname, a.attnum
+"""
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column's type, as SQL writes it, and its comment."""
+
+    data_type: str
+    comment: str | None = None
+
+
+@dataclass(frozen=True)
+class Relation:
+    """A table (`r`, `p`) or a view (`v`, `m`), with its columns in order."""
+
+    kind: str
+    comment: str | None = None
+    columns: dict[str, Column] = field(default_factory=dict)
+
+
+def relations(conn: Connection, schema: str) -> dict[str, Relation]:
+    """Tables and views of a schema by name, in order of their names."""
+    found: dict[str, Relation] = {}
+    for name, kind, comment, column, data_type, described in conn.execute(
+        _COLUMNS.encode(), (schema,)
+    ):
+        relation = found.setdefault(name, Relation(kind, comment))
+        if column is not None:
+            relation.columns[column] = Column(data_type, described)
+    return found
+
+
+def columns_of(conn: Connection, schema: str, name: str) -> dict[str, Column]:
+    """Columns of one relation; none where it is not there."""
+    relation = relations(conn, schema).get(name)
+    return relation.columns if relation else {}

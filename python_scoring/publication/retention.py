@@ -1,0 +1,46 @@
+"""Earlier builds: kept by count, dropped without harm to anybody."""
+
+import psycopg
+from psycopg import sql
+
+from python_scoring.publication import builds
+from python_scoring.publication.builds import BuildRecord
+from python_scoring.publication.relations import relations
+from python_scoring.warehouse import Connection
+
+
+def drop_old(conn: Connection, keep: int) -> list[str]:
+    """Drop the tables of all but the newest `keep` retired builds.
+
+    A build that somebody reads, or has built on, stays until the next time.
+
+    Returns
+    -------
+    Which builds had to stay and why, in words.
+    """
+    stayed = []
+    for build in builds.retired(conn)[keep:]:
+        try:
+            with conn.transaction():
+                _drop(conn, build)
+        except psycopg.errors.LockNotAvailable:
+            stayed.append(f"build {build.build_id} stays: somebody reads its tables")
+        except psycopg.errors.DependentObjectsStillExist as error:
+            detail = (error.diag.message_detail or str(error)).replace("\n", "; ")
+            stayed.append(f"build {build.build_id} stays: {detail}")
+    return stayed
+
+
+def _drop(conn: Connection, build: BuildRecord) -> None:
+    conn.execute("set local lock_timeout = '200ms'")
+    tables = [
+        sql.Identifier(build.schema, name)
+        for name, relation in relations(conn, build.schema).items()
+        if relation.kind in ("r", "p")
+    ]
+    if tables:
+        # Without cascade: what others built on a table is theirs.
+        conn.execute(sql.SQL("drop table {}").format(sql.SQL(", ").join(tables)))
+    schema = sql.Identifier(build.schema)
+    conn.execute(sql.SQL("drop schema if exists {}").format(schema))
+    builds.note(conn, build.build_id, status="dropped")

@@ -1,0 +1,280 @@
+"""The swap: all names lead to another build, in one short transaction.
+
+A reader holds the names it has read until its transaction ends, and may want
+another one that we hold already. We are the one to give way: our `lock_timeout`
+is shorter than the server's `deadlock_timeout`, and we try again.
+"""
+
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import psycopg
+from psycopg import sql
+
+from python_scoring.errors import BadInput, GateFailed
+from python_scoring.publication import builds, dependants, grants, names, readers
+from python_scoring.publication.builds import CANDIDATE_SCHEMA, BuildRecord
+from python_scoring.publication.relations import Relation, relations
+from python_scoring.warehouse import Connection
+
+WAIT_SECONDS = 60.0
+
+# "publish", for an advisory lock of ours; a build's turn is another one, so that
+# going back need not wait until a build is done.
+_LOCK = 0x9B115
+_LONGEST_LOCK_WAIT = 200
+_PAUSE_SECONDS = 0.2
+
+# Less than half of what the server takes to look for a deadlock.
+_LOCK_TIMEOUT = f"""
+select set_config('lock_timeout', least({_LONGEST_LOCK_WAIT},
+    extract(epoch from current_setting('deadlock_timeout')::interval) * 500
+)::integer::text, true), set_config('client_min_messages', 'warning', true)
+"""
+
+Tell = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Swapped:
+    """What a publication did.
+
+    Parameters
+    ----------
+    previous
+        The build that readers had before, if any.
+    seconds
+        From the start of the successful transaction to its end.
+    attempts
+        How often it was tried; all but the last gave way to readers.
+    """
+
+    build_id: int
+    previous: int | None
+    name_count: int
+    seconds: float
+    attempts: int
+
+
+def swap(
+    conn: Connection,
+    build: BuildRecord,
+    *,
+    allow_breaking: bool = False,
+    wait_seconds: float = WAIT_SECONDS,
+    tell: Tell | None = None,
+) -> Swapped:
+    """Let all names lead to a build: the candidate, or an earlier one.
+
+    Parameters
+    ----------
+    conn
+        In autocommit mode.
+    allow_breaking
+        Whether columns may go or change their type.
+    wait_seconds
+        How long readers are waited for.
+    tell
+        Called with who is in the way, when we begin to wait.
+
+    Raises
+    ------
+    GateFailed
+        The change would break readers and was not asked for; naming who depends.
+    BadInput
+        A reader kept us waiting for too long, or the build is not there any more.
+    """
+    deadline = time.monotonic() + wait_seconds
+    attempts = 0
+    _wait_for_snapshots(conn, build, deadline, tell)
+    while True:
+        attempts += 1
+        began = time.perf_counter()
+        try:
+            with conn.transaction():
+                previous, count = _swap(conn, build, allow_breaking)
+            seconds = time.perf_counter() - began
+            return Swapped(build.build_id, previous, count, seconds, attempts)
+        except (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected):
+            _pause(conn, deadline, tell if attempts == 1 else None)
+        except psycopg.errors.InsufficientPrivilege as error:
+            raise BadInput(
+                f"{str(error).splitlines()[0]}; publish as the role that owns the "
+                f"views in schema {names.SCHEMA}"
+            ) from None
+
+
+def _swap(
+    conn: Connection, build: BuildRecord, allow_breaking: bool
+) -> tuple[int | None, int]:
+    conn.execute("select pg_advisory_xact_lock(%s)", (_LOCK,))
+    conn.execute(_LOCK_TIMEOUT.encode())
+    current = builds.published(conn)
+    _check_still_there(conn, build)
+    is_candidate = build.status == "candidate"
+    if is_candidate:
+        rename = sql.SQL("alter schema {} rename to {}")
+        conn.execute(
+            rename.format(*map(sql.Identifier, (CANDIDATE_SCHEMA, build.schema)))
+        )
+    conn.execute(f"create schema if not exists {names.SCHEMA}".encode())
+    tables = relations(conn, build.schema)
+    present = _our_names(conn, tables)
+    broken = _broken(tables, present, fill=not is_candidate)
+    if broken and not allow_breaking:
+        raise GateFailed(_refusal(conn, broken))
+    saved, regrants = _drop(conn, tables, present, list(broken))
+    _point(conn, build.build_id, tables, present)
+    for statement in regrants:
+        conn.execute(statement.encode())
+    dependants.put_back(conn, saved)
+    grants.carry(conn, build.schema, from_tables=is_candidate)
+    _note(conn, build)
+    return current.build_id if current else None, len(tables)
+
+
+def _our_names(conn: Connection, tables: dict[str, Relation]) -> dict[str, Relation]:
+    """Names in `marts` that are ours; what others keep there is theirs."""
+    ours = builds.ever_published(conn)
+    present = relations(conn, names.SCHEMA)
+    for name in sorted(set(tables) & set(present)):
+        if present[name].kind != "v" or name not in ours:
+            raise BadInput(
+                f"{names.SCHEMA}.{name} is a relation that riskmart did not make; "
+                "expected to put a view there: rename or drop it first"
+            )
+    return {name: present[name] for name in present if name in ours}
+
+
+def _broken(
+    tables: dict[str, Relation], present: dict[str, Relation], fill: bool
+) -> dict[str, list[str]]:
+    found = {
+        name: names.breaks(tables.get(name), relation, fill=fill)
+        for name, relation in present.items()
+    }
+    return {name: faults for name, faults in found.items() if faults}
+
+
+def _refusal(conn: Connection, broken: dict[str, list[str]]) -> str:
+    lines = [
+        f"  {names.SCHEMA}.{name}: {'; '.join(faults)}"
+        for name, faults in broken.items()
+    ]
+    above = dependants.dependants(conn, list(broken))
+    whom = (
+        f"Depending on them: {', '.join(above)}."
+        if above
+        else (
+            "No view in this database depends on them; who else reads them, the "
+            "database cannot know."
+        )
+    )
+    return "\n".join(
+        [
+            "the columns that readers have would change:",
+            *lines,
+            whom,
+            "Nothing was published; --allow-breaking asks for it all the same.",
+        ]
+    )
+
+
+def _drop(
+    conn: Connection,
+    tables: dict[str, Relation],
+    present: dict[str, Relation],
+    broken: list[str],
+) -> tuple[list[dependants.SavedView], list[str]]:
+    """Drop the names that cannot be replaced in place; what to do afterwards."""
+    if not broken:
+        return [], []
+    saved = dependants.save(conn, broken)
+    regrants = [
+        statement
+        for name in broken
+        for statement, column in dependants.grants_on(conn, name)
+        if name in tables
+        and (column is None or column in (names.BUILD_ID, *tables[name].columns))
+    ]
+    for name in broken:
+        drop = sql.SQL("drop view {} cascade")
+        conn.execute(drop.format(sql.Identifier(names.SCHEMA, name)))
+        del present[name]
+    return saved, regrants
+
+
+def _point(
+    conn: Connection,
+    build_id: int,
+    tables: dict[str, Relation],
+    present: dict[str, Relation],
+) -> None:
+    """Replace the views, in order of their names: one order for every publisher."""
+    statements: list[sql.Composable] = []
+    for name in sorted(set(tables) | set(present)):
+        table, view = tables.get(name), present.get(name)
+        columns = names.target_columns(table, view)
+        statements.append(names.view_statement(name, build_id, table, columns))
+        if table:
+            statements += names.comment_statements(name, table, view, columns)
+    conn.execute(sql.SQL("; ").join(statements))
+
+
+def _check_still_there(conn: Connection, build: BuildRecord) -> None:
+    row = conn.execute(
+        "select status from raw.builds where build_id = %s for update",
+        (build.build_id,),
+    ).fetchone()
+    if row is None or row[0] != build.status:
+        raise BadInput(
+            f"build {build.build_id} is {row[0] if row else 'gone'} by now; expected "
+            f"it to be {build.status}"
+        )
+
+
+def _note(conn: Connection, build: BuildRecord) -> None:
+    conn.execute(
+        "update raw.builds set status = 'retired', retired_at = clock_timestamp()"
+        " where status = 'published'"
+    )
+    conn.execute(
+        "update raw.builds set status = 'published', published_at = clock_timestamp(),"
+        " retired_at = null where build_id = %s",
+        (build.build_id,),
+    )
+    builds.refresh_mart(conn)
+
+
+def _wait_for_snapshots(
+    conn: Connection, build: BuildRecord, deadline: float, tell: Tell | None
+) -> None:
+    if build.finished_at is None:
+        raise RuntimeError(f"build {build.build_id} has no end")
+    in_the_way = readers.wait_for_old_snapshots(conn, build.finished_at, lambda: True)
+    if in_the_way and tell:
+        tell(f"waiting for {', '.join(in_the_way)}")
+    in_the_way = readers.wait_for_old_snapshots(
+        conn, build.finished_at, lambda: time.monotonic() > deadline
+    )
+    if in_the_way:
+        raise BadInput(
+            "not published: these still read as of before this build and would find "
+            f"its tables empty: {'; '.join(in_the_way)}. `riskmart publish` tries again"
+        )
+
+
+def _pause(conn: Connection, deadline: float, tell: Tell | None) -> None:
+    in_the_way = readers.holders(conn)
+    if time.monotonic() > deadline:
+        who = "; ".join(in_the_way) or "nobody any more"
+        raise BadInput(
+            f"not published: the names are being read by {who}. "
+            "`riskmart publish` tries again"
+        )
+    if in_the_way and tell:
+        tell(f"waiting for {', '.join(in_the_way)}")
+    # Not in step with whoever reads at regular intervals.
+    time.sleep(_PAUSE_SECONDS * random.uniform(0.5, 1.5))
