@@ -5,25 +5,55 @@ Faults of our own are tracebacks.
 """
 
 import os
+import signal
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import date, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import psycopg
 import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from typer.core import TyperGroup
 
 from python_scoring import config, server, status, turns, warehouse
 from python_scoring.embedded import binaries
 from python_scoring.errors import BadInput, RiskmartError
+from python_scoring.turns import Tell
 from python_scoring.warehouse import Connection
 
+if TYPE_CHECKING:
+    from python_scoring.publication.publish import Publication
+
+
+class _Words(TyperGroup):
+    """Interrupts and a lost server, at any moment of any command, in words."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            raise BadInput(f"interrupted; {_STANDS}") from None
+        except psycopg.errors.DiskFull as error:
+            raise BadInput(f"no room left: {str(error).strip()}; {_STANDS}") from None
+        except psycopg.OperationalError as error:
+            if error.sqlstate is not None and error.sqlstate[:2] not in ("08", "57"):
+                raise
+            raise BadInput(
+                f"the warehouse ({config.describe()}) went away: "
+                f"{str(error).strip()}; {_STANDS}"
+            ) from None
+
+
+_STANDS = "what was committed stands, and readers have one whole build, as before"
+
 app = typer.Typer(
+    cls=_Words,
     help="From a patient cohort to risk scores, tiers, ROI and tested marts.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -51,6 +81,10 @@ AsOf = Annotated[
 MaxRejectShare = Annotated[
     float, typer.Option(help="Share of a file's rows that may be bad.")
 ]
+AllowBreaking = Annotated[
+    bool,
+    typer.Option(help="Publish although columns that readers have go or change type."),
+]
 Replace = Annotated[
     bool, typer.Option("--replace", help="Take the place of another load of that day.")
 ]
@@ -58,6 +92,8 @@ Replace = Annotated[
 
 def main() -> None:
     """Run the command line; errors in words, faults of ours as tracebacks."""
+    # Whoever asks us to end gets the same clean end as by ctrl-c.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         app(prog_name="riskmart")
     except RiskmartError as error:
@@ -75,6 +111,38 @@ def ready_warehouse() -> Iterator[Connection]:
 
 
 @contextmanager
+def progress() -> Iterator[tuple[Tell, Tell]]:
+    """Show what is being done: functions to tell of a step, and of a dbt node."""
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    with Progress(*columns, console=err, transient=True) as shown:
+        task = shown.add_task("starting", total=None)
+        step = ""
+
+        def on_step(name: str) -> None:
+            nonlocal step
+            step = name
+            shown.update(task, description=name)
+            if name.startswith("waiting") and not err.is_terminal:
+                err.print(name)
+
+        def on_node(name: str) -> None:
+            shown.update(task, description=f"{step}: {name}")
+
+        yield on_step, on_node
+
+
+@contextmanager
+def told_what_readers_have() -> Iterator[None]:
+    """Add to whatever fails what readers have, and where the candidate is."""
+    try:
+        yield
+    except RiskmartError as error:
+        with suppress(BadInput), warehouse.connect() as conn:
+            raise type(error)(f"{error}\n{status.readers_have(conn)}") from None
+        raise
+
+
+@contextmanager
 def in_turn(what: str, *, shared: bool = False) -> Iterator[Connection]:
     """Connect when no build is at work, and keep one from beginning."""
     with ready_warehouse() as conn, turns.take(what, shared=shared, tell=err.print):
@@ -86,28 +154,89 @@ def build(
     full_refresh: Annotated[
         bool, typer.Option(help="Make seeds and models anew; raw data stays.")
     ] = False,
+    publish: Annotated[
+        bool, typer.Option("--publish/--no-publish", help="Let readers have it.")
+    ] = True,
+    allow_breaking: AllowBreaking = False,
 ) -> None:
-    """Build and test everything: seeds, features, scores, marts."""
+    """Build and test everything, and publish it if every test passes."""
     from python_scoring import pipeline, report
 
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
-    with Progress(*columns, console=err, transient=True) as progress:
-        task = progress.add_task("starting", total=None)
-        step = ""
-
-        def on_step(name: str) -> None:
-            nonlocal step
-            step = name
-            progress.update(task, description=name)
-
-        def on_node(name: str) -> None:
-            progress.update(task, description=f"{step}: {name}")
-
+    with told_what_readers_have(), progress() as (on_step, on_node):
         done = pipeline.build(
-            full_refresh=full_refresh, on_step=on_step, on_node=on_node
+            full_refresh=full_refresh,
+            is_published=publish,
+            allow_breaking=allow_breaking,
+            on_step=on_step,
+            on_node=on_node,
         )
     with warehouse.connect() as conn:
-        report.show_build(out, conn, done)
+        if done.published:
+            report.show_build(out, conn, done)
+            status.show_publication(out, done.published)
+        else:
+            out.print(status.readers_have(conn))
+
+
+@app.command("publish")
+def publish_build(
+    rollback: Annotated[
+        bool, typer.Option("--rollback", help="Go back to the build before.")
+    ] = False,
+    build_id: Annotated[
+        int | None, typer.Option("--build", help="Go to this earlier build.")
+    ] = None,
+    allow_breaking: AllowBreaking = False,
+    wait: Annotated[
+        float, typer.Option(min=0, help="Seconds to wait for readers.")
+    ] = 60.0,
+) -> None:
+    """Test the candidate again and publish it, or go back to an earlier build.
+
+    Without a candidate, grants on the names are carried to the published tables.
+    """
+    from python_scoring import pipeline
+    from python_scoring.publication import publish
+
+    server.ensure_running()
+    with (
+        told_what_readers_have(),
+        progress() as (on_step, on_node),
+        ready_warehouse() as conn,
+    ):
+        done: Publication | None
+        if rollback or build_id is not None:
+            done = publish.go_back(
+                conn,
+                build_id,
+                allow_breaking=allow_breaking,
+                wait_seconds=wait,
+                tell=on_step,
+            )
+        else:
+            done = pipeline.publish_candidate(
+                allow_breaking=allow_breaking,
+                wait_seconds=wait,
+                on_step=on_step,
+                on_node=on_node,
+            )
+    if done:
+        status.show_publication(out, done)
+    else:
+        out.print("No candidate. What the names grant is granted on their tables.")
+
+
+@app.command()
+def diff() -> None:
+    """Show what the candidate would change for readers, mart by mart."""
+    from python_scoring.publication import diff as comparison
+    from python_scoring.readmission import migration
+
+    with ready_warehouse() as conn, err.status("comparing"):
+        chosen = comparison.sides(conn)
+        marts = comparison.compare(conn, chosen)
+        moves = migration.tier_migration(conn, chosen.new_schema, chosen.old.schema)
+    status.show_diff(out, chosen, marts, moves)
 
 
 @load_app.command("cms")

@@ -170,6 +170,8 @@ def _in_words(result: dbtRunnerResult) -> Exception:
 
     error = result.exception
     assert error is not None
+    if isinstance(error, KeyboardInterrupt):
+        raise error
     if isinstance(error, DbtBaseException) or isinstance(
         error.__cause__, DbtBaseException
     ):

@@ -9,14 +9,25 @@ from rich.markup import escape
 
 from python_scoring import config
 from python_scoring.errors import BadInput
+from python_scoring.publication import builds
 from python_scoring.tables import query_table
 from python_scoring.warehouse import Connection
 
 if TYPE_CHECKING:
     # Heavy to import, and `status` or `sql` should answer at once.
     from python_scoring.cohorts.loads import LoadResult, Removed
+    from python_scoring.publication.diff import MartDiff, Sides
+    from python_scoring.publication.publish import Publication
     from python_scoring.readmission.train import TrainResult
 
+_BUILDS = """
+select build_id, status, date_trunc('second', started_at) as started_at,
+    round(extract(epoch from finished_at - started_at)::numeric, 1) as seconds,
+    built_by, test_count as tests, left(failures, 60) as failures
+from raw.builds
+order by build_id desc
+limit 10
+"""
 _LOADS = """
 select load_id, source, purpose, org_code, as_of_date, row_count, rejected_count,
     date_trunc('second', loaded_at) as loaded_at
@@ -45,9 +56,11 @@ _AFTER_REMOVAL = {
 
 
 def show(console: Console, conn: Connection) -> None:
-    """Print the connection, the loads, the models and the latest scoring runs."""
+    """Print what readers see, the candidate, builds, loads, models, scoring runs."""
     console.print(f"Warehouse: {config.describe()}")
+    console.print(readers_have(conn))
     for title, query in (
+        ("Builds, latest first", _BUILDS),
         ("Loads", _LOADS),
         ("Models", _MODELS),
         ("Scoring runs, latest first", _BATCHES),
@@ -59,6 +72,68 @@ def show(console: Console, conn: Connection) -> None:
             console.print(query_table(columns, rows, title))
         else:
             console.print(f"{title}: none")
+
+
+def readers_have(conn: Connection) -> str:
+    """Say which build readers see, and what else is there."""
+    current, candidate = builds.published(conn), builds.candidate(conn)
+    parts = ["Readers see nothing yet."]
+    if current and current.published_at:
+        when = f"{current.published_at:%Y-%m-%d %H:%M}"
+        parts = [f"Readers see build {current.build_id}, published {when}."]
+        kept = builds.retired(conn, before=current.build_id)
+        if kept:
+            parts.append(f"`riskmart publish --rollback` goes to {kept[0].build_id}.")
+    if candidate:
+        failed = ", which failed," if candidate.status == "failed" else ""
+        parts.append(
+            f"Build {candidate.build_id}{failed} is in schema candidate; "
+            "`riskmart diff` shows what it changes."
+        )
+    return " ".join(parts)
+
+
+def show_publication(console: Console, done: "Publication") -> None:
+    """Print what readers see now, and which old builds had to stay."""
+    swapped = done.swapped
+    instead = f" instead of build {swapped.previous}" if swapped.previous else ""
+    console.print(
+        f"Readers see build {swapped.build_id}{instead}: {swapped.name_count} names "
+        f"swapped in {1000 * swapped.seconds:.0f} ms, attempt {swapped.attempts}."
+    )
+    for reason in done.stayed:
+        console.print(f"[yellow]warning[/] {escape(reason)}", soft_wrap=True)
+
+
+def show_diff(
+    console: Console,
+    chosen: "Sides",
+    marts: "list[MartDiff]",
+    migration: list[tuple[str, int, int, int]],
+) -> None:
+    """Print rows added, removed and changed by mart, and who changed tier."""
+    new, old = chosen.new, chosen.old
+    title = (
+        f"Build {new.build_id} ({new.status}) against build {old.build_id} "
+        f"({old.status})"
+    )
+    columns = ["mart", "added", "removed", "changed", "new columns", "gone columns"]
+    rows = [
+        (d.mart, d.added, d.removed, d.changed, *map(", ".join, _columns(d)))
+        for d in marts
+    ]
+    console.print(query_table(columns, rows, title))
+    if new.failures:
+        console.print(f"Failed: {escape(new.failures)}", soft_wrap=True)
+    if not migration:
+        console.print("Nobody changes tier.")
+        return
+    moves = ["window", "tier before", "tier now", "patients"]
+    console.print(query_table(moves, migration, "Who changes tier"))
+
+
+def _columns(diff: "MartDiff") -> tuple[tuple[str, ...], tuple[str, ...]]:
+    return diff.new_columns, diff.gone_columns
 
 
 def show_load(console: Console, result: "LoadResult") -> None:

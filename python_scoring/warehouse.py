@@ -6,6 +6,7 @@ Format: https://www.postgresql.org/docs/current/sql-copy.html, "Binary Format".
 """
 
 import hashlib
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,18 @@ from python_scoring.errors import BadInput
 
 OLDEST_SERVER = 15
 CHUNK_ROWS = 100_000
+
+# Seconds between attempts to connect, for a server that restarts or is full.
+_RETRY_PAUSES = (0.2, 0.5, 1.0, 2.0, 4.0)
+_TRANSIENT = (
+    "the database system is starting up",
+    "the database system is shutting down",
+    "the database system is in recovery mode",
+    "the database system is not yet accepting connections",
+    "too many clients already",
+    "remaining connection slots are reserved",
+    "server closed the connection unexpectedly",
+)
 
 _RAW_TABLES = Path(__file__).with_name("raw_tables.sql")
 _PREPARE_LOCK = 0x7269736B  # "risk", for an advisory lock of ours
@@ -60,7 +73,7 @@ def connect(**options: Any) -> Connection:
     if embedded and config.socket_dir().is_dir():
         identity.check_private(config.socket_dir())
     try:
-        connection = psycopg.connect(config.conninfo(), **options)
+        connection = _connect(**options)
     except psycopg.OperationalError as error:
         hint = "; start it with ./riskmart db start" if embedded else ""
         raise BadInput(
@@ -69,6 +82,21 @@ def connect(**options: Any) -> Connection:
         ) from None
     _check_version(connection)
     return connection
+
+
+def _connect(**options: Any) -> Connection:
+    """Connect; again where the server says that it will not be long.
+
+    Only here is a retry safe: nothing has been asked of the server yet.
+    """
+    for pause in _RETRY_PAUSES:
+        try:
+            return psycopg.connect(config.conninfo(), **options)
+        except psycopg.OperationalError as error:
+            if not any(reason in str(error) for reason in _TRANSIENT):
+                raise
+        time.sleep(pause)
+    return psycopg.connect(config.conninfo(), **options)
 
 
 def _check_version(connection: Connection) -> None:
