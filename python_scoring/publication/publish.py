@@ -115,7 +115,7 @@ def go_back(
     return Publication(swapped, [])
 
 
-def carry_grants(conn: Connection) -> int:
+def carry_grants(conn: Connection) -> None:
     """Let the published tables follow what is granted on their names now.
 
     Raises
@@ -127,7 +127,7 @@ def carry_grants(conn: Connection) -> int:
     if current is None:
         raise BadInput("nothing to publish: run `riskmart build` first")
     with conn.transaction():
-        return grants.carry(conn, current.schema, from_tables=False)
+        grants.carry(conn, current.schema, from_tables=False)
 
 
 def check_same_project(build: BuildRecord) -> None:
