@@ -78,17 +78,17 @@ def server_of_builds(project_copy: Copy) -> Iterator[Copy]:
 
 @pytest.fixture(scope="session")
 def built(server_of_builds: Copy) -> Copy:
-    """One full build: "untouched" to clone from, and another to read."""
+    """One full build: "untouched", a candidate to clone; and it published, to read."""
     copy = server_of_builds
     with copy.in_force():
-        pipeline.build()
+        pipeline.build(is_published=False)
     copy.rename("untouched")
-    return copy.clone("built")
+    return copy.clone("built").published()
 
 
 @pytest.fixture(scope="session")
 def filled(built: Copy) -> Copy:
-    """A clone with two more organizations: the golden patients, and claims."""
+    """Published with two more organizations: the golden patients, and claims."""
     copy = built.clone(config.DATABASE)
     with copy.in_force():
         golden.load()
@@ -98,19 +98,19 @@ def filled(built: Copy) -> Copy:
             score.score(conn)
         golden.inject_scores()
         copy.run("build", "--exclude-resource-type", "unit_test")
-    return copy.rename("filled")
+    return copy.rename("filled").published()
 
 
 @pytest.fixture
 def base(built: Copy) -> Iterator[Copy]:
-    """The built warehouse in force, to read."""
+    """The published warehouse in force, to read."""
     with built.in_force():
         yield built
 
 
 @pytest.fixture
 def clone(built: Copy) -> Iterator[Copy]:
-    """A clone of the built warehouse in force, for one test to change."""
+    """The built warehouse, not published, in force for one test to change."""
     copy = built.clone(config.DATABASE)
     try:
         with copy.in_force():

@@ -21,7 +21,8 @@ from psycopg import sql
 
 from python_scoring import config, warehouse
 from python_scoring.cohorts import loads
-from python_scoring.dbt import Node, Project
+from python_scoring.dbt import Node, Project, target_dir
+from python_scoring.publication import builds, publish
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 FIXTURES = REPOSITORY / "tests" / "fixtures"
@@ -68,7 +69,9 @@ class Copy:
         return f"host={self.socket_dir} user={config.USER} dbname={self.database}"
 
     def dbt(self, command: str, *arguments: str) -> dict[str, Node]:
-        """Run dbt on the project as it stands now; what failed is among the nodes.
+        """Run dbt on the candidate, by the project as it stands now.
+
+        What failed is among the nodes.
 
         Read anew each time, since dbt runs a model once only from what it has read.
         """
@@ -86,9 +89,17 @@ class Copy:
     def manifest(self) -> dict[str, Any]:
         """What dbt read of the project, as it writes it for other tools."""
         Project().parse()
-        text = (self.project / "target" / "manifest.json").read_text()
+        text = (target_dir() / "manifest.json").read_text()
         manifest: dict[str, Any] = json.loads(text)
         return manifest
+
+    def published(self) -> "Copy":
+        """Let readers have the candidate, which has had its tests."""
+        with self.in_force(), warehouse.connect(autocommit=True) as conn:
+            candidate = builds.candidate(conn)
+            assert candidate is not None
+            publish.publish(conn, candidate)
+        return self
 
     def execute(self, statement: str, *values: Any) -> None:
         with warehouse.connect(autocommit=True) as conn:

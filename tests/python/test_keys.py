@@ -18,7 +18,7 @@ inner join pg_namespace as s on c.relnamespace = s.oid
 left join pg_class as parent on k.confrelid = parent.oid and k.contype = 'f'
 left join unnest(k.conkey) with ordinality as n (attnum, place) on true
 left join pg_attribute as a on a.attrelid = c.oid and a.attnum = n.attnum
-where (s.nspname = 'marts' or c.relname = 'patient_registry')
+where (s.nspname = %s or c.relname = 'patient_registry')
     and k.contype in ('p', 'u', 'f', 'c')
 group by c.relname, k.contype, k.oid, parent.relname, k.conname, k.convalidated
 """
@@ -27,7 +27,7 @@ select c.relname, a.attname
 from pg_attribute as a
 inner join pg_class as c on a.attrelid = c.oid
 inner join pg_namespace as s on c.relnamespace = s.oid
-where (s.nspname = 'marts' or c.relname = 'patient_registry')
+where (s.nspname = %s or c.relname = 'patient_registry')
     and c.relkind = 'r' and a.attnum > 0 and a.attnotnull
 """
 _INDEXES = """
@@ -37,7 +37,7 @@ inner join pg_class as c on i.indrelid = c.oid
 inner join pg_namespace as s on c.relnamespace = s.oid
 inner join unnest(i.indkey) with ordinality as n (attnum, place) on true
 inner join pg_attribute as a on a.attrelid = c.oid and a.attnum = n.attnum
-where s.nspname = 'marts' and not i.indisprimary and not i.indisunique
+where s.nspname = %s and not i.indisprimary and not i.indisunique
 group by c.relname, i.indexrelid
 """
 
@@ -68,9 +68,11 @@ def _declared(models: list[dict[str, Any]]) -> set[Key]:
     return keys
 
 
-def _attached(copy: Copy) -> set[Key]:
+def _attached(copy: Copy, schema: str) -> set[Key]:
     keys: set[Key] = set()
-    for table, kind, columns, parent, name, is_validated in copy.rows(_CATALOGUE):
+    for table, kind, columns, parent, name, is_validated in copy.rows(
+        _CATALOGUE, schema
+    ):
         assert is_validated, name
         if kind == "c":
             keys.add((table, "c", name))
@@ -78,8 +80,12 @@ def _attached(copy: Copy) -> set[Key]:
             keys.add((table, "f", tuple(columns), parent))
         else:
             keys.add((table, kind, tuple(columns)))
-    keys |= {(table, "not null", column) for table, column in copy.rows(_NOT_NULL)}
-    keys |= {(table, "index", tuple(names)) for table, names in copy.rows(_INDEXES)}
+    keys |= {
+        (table, "not null", column) for table, column in copy.rows(_NOT_NULL, schema)
+    }
+    keys |= {
+        (table, "index", tuple(names)) for table, names in copy.rows(_INDEXES, schema)
+    }
     return keys
 
 
@@ -101,7 +107,7 @@ def test_every_kind_of_key_is_declared(declared: set[Key]) -> None:
 
 
 def test_full_build_attaches_every_key(base: Copy, declared: set[Key]) -> None:
-    assert _attached(base) == declared
+    assert _attached(base, "build_1") == declared
 
 
 @pytest.mark.parametrize(
@@ -117,15 +123,21 @@ def test_partial_runs_and_refreshes_leave_every_key(
     clone: Copy, declared: set[Key], arguments: tuple[str, ...]
 ) -> None:
     clone.run(*arguments)
-    assert _attached(clone) == declared
+    assert _attached(clone, "candidate") == declared
 
 
 def test_keys_hold(clone: Copy) -> None:
     for statement, said in (
-        ("delete from marts.patients", "patient_features_patient_id_fkey"),
-        ("update marts.predictions set risk_score = 1.5", "predictions_score_check"),
-        ("insert into marts.departments select * from marts.departments", "_pkey"),
-        ("update marts.patients set patient_uuid = null", "null value"),
+        ("delete from candidate.patients", "patient_features_patient_id_fkey"),
+        (
+            "update candidate.predictions set risk_score = 1.5",
+            "predictions_score_check",
+        ),
+        (
+            "insert into candidate.departments select * from candidate.departments",
+            "_pkey",
+        ),
+        ("update candidate.patients set patient_uuid = null", "null value"),
     ):
         with pytest.raises(psycopg.Error, match=said):
             clone.execute(statement)

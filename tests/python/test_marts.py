@@ -30,6 +30,9 @@ RATES = {
     5: (0.50, 0.65, 0.80),
 }
 DAYS = (30, 60, 90)
+# Where the tables of the published build are.
+TABLES = "build_1"
+BUILD_ID = "Build that the row is of; `marts.builds` tells about it."
 
 
 @pytest.fixture
@@ -296,11 +299,11 @@ def test_each_question_has_its_index(marts: Copy, question: str) -> None:
     query, wanted = QUESTIONS[question]
     definitions = dict(
         marts.rows(
-            "select indexname, indexdef from pg_indexes where schemaname='marts'"
+            "select indexname, indexdef from pg_indexes where schemaname = %s", TABLES
         )
     )
     named = [n for n, text in definitions.items() if wanted == n or wanted in text]
-    table = query.split("from ")[1].split()[0]
+    table = query.split("from ")[1].split()[0].replace("marts", TABLES)
     [index] = [n for n in named if f" {table} " in definitions[n]]
     with warehouse.connect() as conn:
         conn.execute("set enable_seqscan = off")
@@ -404,10 +407,13 @@ def test_no_external_identifier_in_any_mart(marts: Copy) -> None:
     assert not known & words
 
 
-def test_descriptions_are_in_the_database(marts: Copy) -> None:
+@pytest.mark.parametrize(("schema", "has_build_id"), [(TABLES, False), ("marts", True)])
+def test_descriptions_are_in_the_database(
+    marts: Copy, schema: str, has_build_id: bool
+) -> None:
     nodes = marts.manifest()["nodes"].values()
     models = [
-        n for n in nodes if n["resource_type"] == "model" and n["schema"] == "marts"
+        n for n in nodes if n["resource_type"] == "model" and n["schema"] == "candidate"
     ]
     assert models
     comments: dict[Any, str] = {
@@ -418,7 +424,8 @@ def test_descriptions_are_in_the_database(marts: Copy) -> None:
             " inner join pg_class as c on d.objoid = c.oid"
             " left join pg_attribute as a"
             " on a.attrelid = c.oid and a.attnum = d.objsubid and d.objsubid > 0"
-            " where c.relnamespace = 'marts'::regnamespace and c.relkind = 'r'"
+            " where c.relnamespace = to_regnamespace(%s) and c.relkind in ('r', 'v')",
+            schema,
         )
     }
     declared = {(m["alias"], ""): m["description"].strip() for m in models}
@@ -427,18 +434,20 @@ def test_descriptions_are_in_the_database(marts: Copy) -> None:
         for m in models
         for name, column in m["columns"].items()
     }
+    if has_build_id:
+        declared = {(m["alias"], "build_id"): BUILD_ID for m in models} | declared
     assert {key: text.strip() for key, text in comments.items()} == declared
 
 
 def test_docs_are_made_without_a_network(
-    marts: Copy, monkeypatch: pytest.MonkeyPatch
+    clone: Copy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_: object, **__: object) -> NoReturn:
         raise AssertionError("a network connection")
 
     monkeypatch.setattr(socket, "getaddrinfo", refuse)
     monkeypatch.setattr(socket.socket, "connect", refuse)
-    assert passthrough(["--quiet", "docs", "generate"]) == 0
-    catalog = (marts.project / "target" / "catalog.json").read_text()
+    assert passthrough(["--quiet", "docs", "generate", "--target", "candidate"]) == 0
+    catalog = (clone.project / "target" / "catalog.json").read_text()
     assert "financial_projections" in catalog
-    assert (marts.project / "target" / "index.html").is_file()
+    assert (clone.project / "target" / "index.html").is_file()

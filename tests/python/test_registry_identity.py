@@ -67,7 +67,7 @@ def test_known_people_stay_who_they_are(
     organizations = clone.rules("organizations").read_text()
     with clone.edited(organizations=f"{organizations}0,EARLY,Sorts before others\n"):
         _load(fewer, "EARLY")
-        clone.execute("drop schema marts cascade")
+        clone.execute("drop schema candidate cascade")
         clone.execute("drop schema intermediate cascade")
         clone.run(*_RUN, "--full-refresh", *_SELECTED)
     people = _people(clone)
@@ -77,7 +77,7 @@ def test_known_people_stay_who_they_are(
     assert sorted(newcomers.values()) == list(
         range(len(with_golden) + 1, len(people) + 1)
     )
-    shown = clone.rows("select patient_id, patient_uuid from marts.patients")
+    shown = clone.rows("select patient_id, patient_uuid from candidate.patients")
     assert set(shown) < set(people.values())
     assert len(shown) == 3_000 + 14 + 14
 
@@ -94,7 +94,7 @@ def test_another_number_for_an_organization_makes_nobody_somebody_else(
         clone.run(*_RUN, *_SELECTED)
     assert _people(clone) == people
     assert (
-        clone.value("select count(*) from marts.patients where organization_id = 3")
+        clone.value("select count(*) from candidate.patients where organization_id = 3")
         == 3_000
     )
 
@@ -109,7 +109,7 @@ def test_a_dump_of_raw_carries_identity_over(
     _client("pg_restore", "--exit-on-error", f"--dbname={config.DATABASE}", str(dump))
     clone.run(*_RUN, *_SELECTED)
     assert _people(clone) == base_people
-    assert clone.value("select count(*) from marts.patients") == 3_000
+    assert clone.value("select count(*) from candidate.patients") == 3_000
     # and the ledger came along
     assert clone.value("select count(*) from raw.predictions") == 9_000
 

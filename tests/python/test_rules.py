@@ -40,19 +40,19 @@ def test_edited_rules_take_effect(clone: Copy) -> None:
             "1,CARDIOLOGY,has_chf,=,1\n",
         ),
     }
-    departments = "select patient_id, department_id from marts.patients"
-    versions = "select distinct rule_version from marts.financial_projections"
+    departments = "select patient_id, department_id from candidate.patients"
+    versions = "select distinct rule_version from candidate.financial_projections"
     before, version = dict(clone.rows(departments)), clone.value(versions)
     with clone.edited(**seeds):
         clone.run(*_REBUILD)
     _check_moved_bound(clone)
     assert clone.value(versions) != version
     assert clone.rows(
-        "select distinct intervention_cost from marts.financial_projections"
+        "select distinct intervention_cost from candidate.financial_projections"
         " where risk_tier = 3 and prediction_window = '60_day'"
     ) == [(480.5,)]
     young = clone.rows(
-        "select patient_id from marts.patient_features"
+        "select patient_id from candidate.patient_features"
         " where age < 60 and total_admissions >= 1"
     )
     expected = before | {patient_id: 6 for (patient_id,) in young}
@@ -61,16 +61,16 @@ def test_edited_rules_take_effect(clone: Copy) -> None:
 
 def _check_moved_bound(copy: Copy) -> None:
     wrong = copy.value(
-        "select count(*) from marts.predictions where risk_tier <> case"
+        "select count(*) from candidate.predictions where risk_tier <> case"
         " when risk_score < 0.15 then 1 when risk_score < 0.4 then 2"
         " when risk_score < 0.6 then 3 when risk_score < 0.8 then 4 else 5 end"
     )
     assert wrong == 0
     low = copy.value(
-        "select sum(patient_count) from marts.org_tier_summary where risk_tier = 2"
+        "select sum(patient_count) from candidate.org_tier_summary where risk_tier = 2"
     )
     assert low == copy.value(
-        "select count(*) from marts.predictions"
+        "select count(*) from candidate.predictions"
         " where risk_score >= 0.15 and risk_score < 0.4"
     )
 
@@ -124,6 +124,7 @@ def test_each_bad_rule_is_named_and_stops_a_build(
     for seed, old, new, _ in BAD_RULES:
         assert edits[seed].count(old) == 1
         edits[seed] = edits[seed].replace(old, new)
+    clone.published()
     marts = "select * from marts.org_tier_summary order by 1, 2, 3"
     before = clone.rows(marts)
     monkeypatch.setattr(sys, "argv", ["riskmart", "build"])
@@ -143,40 +144,40 @@ def test_each_bad_rule_is_named_and_stops_a_build(
 # what is done to a finished warehouse by hand, and the model whose tests see it
 SABOTAGE = {
     "a tier": (
-        "update marts.predictions set risk_tier = 6 - risk_tier"
+        "update candidate.predictions set risk_tier = 6 - risk_tier"
         " where (patient_id, prediction_window) in (select patient_id,"
-        " prediction_window from marts.predictions where risk_tier = 1 limit 1)",
+        " prediction_window from candidate.predictions where risk_tier = 1 limit 1)",
         "predictions",
     ),
     "a count": (
-        "update marts.org_tier_summary set patient_count = patient_count + 1"
+        "update candidate.org_tier_summary set patient_count = patient_count + 1"
         " where risk_tier = 1",
         "org_tier_summary",
     ),
     "a row of a grid": (
-        "delete from marts.dept_risk_distribution"
+        "delete from candidate.dept_risk_distribution"
         " where patient_count = 0 and department_id = 8 and risk_tier = 5",
         "dept_risk_distribution",
     ),
     "an amount": (
-        "update marts.financial_projections set net_benefit = net_benefit + 1"
+        "update candidate.financial_projections set net_benefit = net_benefit + 1"
         " where roi_category = 'EXCELLENT'",
         "financial_projections",
     ),
     "a patient's prediction": (
-        "delete from marts.prediction_history where prediction_window = '60_day'"
-        " and patient_id = (select min(patient_id) from marts.patients)",
+        "delete from candidate.prediction_history where prediction_window = '60_day'"
+        " and patient_id = (select min(patient_id) from candidate.patients)",
         "prediction_history",
     ),
     "horizons": (
-        "update marts.prediction_history set risk_score = 0.999"
+        "update candidate.prediction_history set risk_score = 0.999"
         " where prediction_window = '30_day' and patient_id ="
-        " (select min(patient_id) from marts.patients)",
+        " (select min(patient_id) from candidate.patients)",
         "prediction_history",
     ),
     "a target": (
-        "delete from marts.positive_roi_patients where patient_id ="
-        " (select min(patient_id) from marts.positive_roi_patients)",
+        "delete from candidate.positive_roi_patients where patient_id ="
+        " (select min(patient_id) from candidate.positive_roi_patients)",
         "positive_roi_patients",
     ),
     "a derived feature": (
