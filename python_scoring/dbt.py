@@ -89,6 +89,15 @@ class Project:
         }
         return nodes | set(manifest.unit_tests)
 
+    def relations(self, schema: str) -> set[str]:
+        """Return the names of the tables and views that the project has in a schema."""
+        nodes = self._manifest.nodes.values()
+        return {
+            node.alias
+            for node in nodes
+            if node.resource_type == "model" and node.schema == schema
+        }
+
     def bad_nodes(self) -> list[Node]:
         """Return what failed so far."""
         return [node for node in self.nodes.values() if node.is_bad]

@@ -13,7 +13,7 @@ from python_scoring import gate, registry, server, turns, warehouse
 from python_scoring.cohorts import cohort, generator
 from python_scoring.cohorts.loads import LoadResult
 from python_scoring.dbt import Node, Project
-from python_scoring.errors import BadInput
+from python_scoring.errors import BadInput, RiskmartError
 from python_scoring.publication import builds, publish
 from python_scoring.publication.publish import Publication
 from python_scoring.readmission import score, train
@@ -125,7 +125,7 @@ def _noted(build_id: int, project: Project) -> Iterator[None]:
         yield
     except BaseException as error:
         bad = [f"{n.unique_id.split('.')[0]} {n.name}" for n in project.bad_nodes()]
-        failures = ", ".join(bad) or type(error).__name__
+        failures = ", ".join(bad) or _in_a_line(error)
         # A connection of its own: the cause may be the loss of the other one.
         with (
             suppress(BadInput, psycopg.OperationalError),
@@ -133,6 +133,13 @@ def _noted(build_id: int, project: Project) -> Iterator[None]:
         ):
             builds.finish(conn, build_id, "failed", failures=failures)
         raise
+
+
+def _in_a_line(error: BaseException) -> str:
+    if isinstance(error, KeyboardInterrupt):
+        return "interrupted"
+    lines = str(error).splitlines() if isinstance(error, RiskmartError) else []
+    return lines[0] if lines else type(error).__name__
 
 
 def _build(
@@ -200,6 +207,7 @@ def publish_candidate(
         if on_step:
             on_step("tests")
         project.parse()
+        publish.check_complete(conn, candidate, project)
         with _noted(candidate.build_id, project):
             gate.run(conn, project, command="test")
             gate.check_scored(project)

@@ -117,11 +117,8 @@ def show_diff(
         f"Build {new.build_id} ({new.status}) against build {old.build_id} "
         f"({old.status})"
     )
-    columns = ["mart", "added", "removed", "changed", "new columns", "gone columns"]
-    rows = [
-        (d.mart, d.added, d.removed, d.changed, *map(", ".join, _columns(d)))
-        for d in marts
-    ]
+    columns = ["mart", "added", "removed", "changed", "columns"]
+    rows = [(d.mart, d.added, d.removed, d.changed, d.columns) for d in marts]
     console.print(query_table(columns, rows, title))
     if new.failures:
         console.print(f"Failed: {escape(new.failures)}", soft_wrap=True)
@@ -130,10 +127,6 @@ def show_diff(
         return
     moves = ["window", "tier before", "tier now", "patients"]
     console.print(query_table(moves, migration, "Who changes tier"))
-
-
-def _columns(diff: "MartDiff") -> tuple[tuple[str, ...], tuple[str, ...]]:
-    return diff.new_columns, diff.gone_columns
 
 
 def show_load(console: Console, result: "LoadResult") -> None:

@@ -43,14 +43,13 @@ class Sides:
 
 @dataclass(frozen=True)
 class MartDiff:
-    """Rows of one mart by what became of them, and columns that came or went."""
+    """Rows of one mart by what became of them, and what became of its columns."""
 
     mart: str
     added: int
     removed: int
     changed: int
-    new_columns: tuple[str, ...] = ()
-    gone_columns: tuple[str, ...] = ()
+    columns: str = ""
 
 
 def sides(conn: Connection) -> Sides:
@@ -99,14 +98,16 @@ def _compare(
     if new is None or old is None:
         schema = chosen.new_schema if new else chosen.old.schema
         rows = _count(conn, sql.Identifier(schema, mart))
-        return MartDiff(mart, rows if new else 0, 0 if new else rows, 0)
+        if new:
+            return MartDiff(mart, rows, 0, 0, "a new mart")
+        return MartDiff(mart, 0, rows, 0, "not in this build")
     query = _comparison(conn, chosen, mart, new, old)
     row = conn.execute(query).fetchone()
     assert row is not None
-    came = tuple(sorted(set(new.columns) - set(old.columns)))
-    went = tuple(sorted(set(old.columns) - set(new.columns)))
+    came = [f"+{column}" for column in new.columns if column not in old.columns]
+    went = [f"-{column}" for column in old.columns if column not in new.columns]
     added, removed, changed = row
-    return MartDiff(mart, added, removed, changed, came, went)
+    return MartDiff(mart, added, removed, changed, ", ".join(came + went))
 
 
 def _comparison(

@@ -147,6 +147,23 @@ def check_same_project(build: BuildRecord) -> None:
         )
 
 
+def check_complete(conn: Connection, build: BuildRecord, project: Project) -> None:
+    """Refuse a candidate whose build broke off before all marts were there.
+
+    Raises
+    ------
+    BadInput
+        Naming the marts that it lacks.
+    """
+    wanted = project.relations(CANDIDATE_SCHEMA)
+    missing = sorted(wanted - set(relations(conn, CANDIDATE_SCHEMA)))
+    if missing:
+        raise BadInput(
+            f"the candidate (build {build.build_id}) is not whole, it broke off: no "
+            f"{', '.join(missing)}; run `riskmart build` again"
+        )
+
+
 def _row_counts(conn: Connection, schema: str) -> dict[str, int]:
     counts = {}
     for name in relations(conn, schema):
