@@ -14,6 +14,7 @@ import numpy as np
 from psycopg import sql
 
 from python_scoring import registry, warehouse
+from python_scoring.publication.builds import CANDIDATE_SCHEMA
 from python_scoring.readmission import features, score
 from python_scoring.warehouse import Connection
 
@@ -36,10 +37,11 @@ def copy_seconds(conn: Connection, folder: Path) -> tuple[float, int]:
     seconds, size = 0.0, 0
     conn.execute("create schema benchmark_floor")
     for (mart,) in conn.execute(
-        "select tablename from pg_tables where schemaname = 'marts' order by 1"
+        "select tablename from pg_tables where schemaname = %s order by 1",
+        (CANDIDATE_SCHEMA,),
     ).fetchall():
         with tempfile.TemporaryFile(dir=folder) as file:
-            source = sql.Identifier("marts", mart)
+            source = sql.Identifier(CANDIDATE_SCHEMA, mart)
             _copy_out(conn, source, file)
             size += file.tell()
             file.seek(0)

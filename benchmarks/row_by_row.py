@@ -17,7 +17,7 @@ from python_scoring.readmission import features
 from python_scoring.readmission.horizons import HORIZON_DAYS
 
 # Has a primary key, unlike what the scorer reads.
-_FEATURES = "marts.patient_features"
+_FEATURES = "candidate.patient_features"
 _ADDRESSABLE_SHARE = 0.60
 _TABLES = """
 create schema benchmark_rows;

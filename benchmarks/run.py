@@ -146,7 +146,7 @@ def _compare(result: Result, home: Path, row_by_row_patients: int) -> None:
     clock = measure.Clock()
     with warehouse.connect(autocommit=True) as conn:
         result.database_bytes = measure.database_size(conn)
-        row = conn.execute("select count(*) from marts.patients").fetchone()
+        row = conn.execute("select count(*) from candidate.patients").fetchone()
         assert row is not None
         result.all_patients = row[0]
         with clock.step("floor: copy"):

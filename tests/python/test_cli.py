@@ -290,7 +290,7 @@ def _call(environment: dict[str, str], cwd: Path, *arguments: str) -> Done:
 def test_build_on_a_teams_server(
     team: dict[str, str], clone: Copy, tmp_path: Path
 ) -> None:
-    clone.execute("drop schema marts cascade")
+    clone.execute("drop schema candidate cascade")
     done = _call(team, tmp_path, "build")
     assert done.code == 0, done.err
     for part in (
@@ -299,7 +299,13 @@ def test_build_on_a_teams_server(
         *("marts and tests", f"user {config.USER}", "riskmart psql"),
     ):
         assert part in done.out
-    assert clone.value("select count(*) from marts.predictions") == 9_000
+    shown = "select build_id, count(*) from marts.predictions group by 1"
+    assert clone.rows(shown) == [(2, 9_000)]
+    assert clone.value("select count(*) from build_2.predictions") == 9_000
+    assert clone.rows("select build_id, status from raw.builds order by 1") == [
+        (1, "abandoned"),
+        (2, "published"),
+    ]
     logs = clone.project / "logs"
     assert not [p for p in logs.rglob("*") if PASSWORD.encode() in p.read_bytes()]
 
@@ -313,6 +319,7 @@ def test_a_teams_server_is_not_ours_to_stop(
     dsn = _call(team, tmp_path, "db", "dsn")
     assert dsn.code == 0
     assert f"dbname={config.DATABASE}" in dsn.out
+    clone.published()
     shown = _call(team, tmp_path, "psql", "-Atc", "select count(*) from marts.patients")
     assert (shown.code, shown.out) == (0, "3000\n")
 

@@ -1,6 +1,7 @@
 """One build in a folder of its own, then the same with two more organizations."""
 
 from datetime import date
+from typing import Any
 
 import claims
 import numpy as np
@@ -20,21 +21,24 @@ GRIDS = {
 }
 MARTS = {
     *GRIDS,
-    *("organizations", "departments", "patients", "patient_features"),
+    *("organizations", "departments", "patients", "patient_features", "builds"),
     *("predictions", "prediction_history"),
     *("financial_projections", "positive_roi_patients"),
 }
+# What is no organization's.
+SHARED = {"departments", "builds"}
 needs_claims = pytest.mark.skipif(
     not claims.are_there(), reason=f"needs the claims in {claims.FOLDER}"
 )
 
 
-def _marts(copy: Copy) -> list[str]:
+def _marts(copy: Copy, schema: str = "marts") -> list[str]:
     return [
         table
         for (table,) in copy.rows(
             "select table_name from information_schema.tables"
-            " where table_schema = 'marts' order by 1"
+            " where table_schema = %s order by 1",
+            schema,
         )
     ]
 
@@ -55,6 +59,17 @@ def test_every_mart_has_rows(base: Copy) -> None:
     assert set(marts) >= MARTS
     empty = [m for m in marts if not base.value(f"select count(*) from marts.{m}")]
     assert not empty
+
+
+def test_every_name_shows_the_rows_of_one_build(base: Copy) -> None:
+    assert _marts(base) == _marts(base, "build_1")
+    for mart in _marts(base):
+        rows = base.value(f"select count(*) from build_1.{mart}")
+        shown = base.rows(f"select build_id, count(*) from marts.{mart} group by 1")
+        assert shown == [(1, rows)], mart
+    assert base.rows("select build_id, status, is_published from marts.builds") == [
+        (1, "published", True)
+    ]
 
 
 def test_risk_rises_with_the_window(base: Copy) -> None:
@@ -98,21 +113,28 @@ def test_scoring_again_adds_nothing(filled: Copy) -> None:
 
 
 def test_second_build_changes_nothing(clone: Copy) -> None:
-    queries = {
-        "predictions": "select * from marts.predictions order by 1, 2",
-        "patients": "select patient_id, patient_uuid, department_id, cost_percentile"
-        " from marts.patients order by 1",
-        "projections": "select patient_id, prediction_window, net_benefit, rule_version"
-        " from marts.financial_projections order by 1, 2",
-    }
-    before = {name: clone.rows(query) for name, query in queries.items()}
+    clone.published()
+    before = _contents(clone, "build_1")
     steps: list[str] = []
     done = pipeline.build(tests=False, on_step=steps.append)
     assert steps == list(done.seconds)
     assert done.trained is None
     assert done.scored is not None
     assert done.scored.scored == 0
-    assert {name: clone.rows(query) for name, query in queries.items()} == before
+    assert done.published is None
+    assert _contents(clone, "candidate") == _contents(clone, "build_1") == before
+    assert clone.rows("select distinct build_id from marts.predictions") == [(1,)]
+
+
+def _contents(copy: Copy, schema: str) -> dict[str, list[tuple[Any, ...]]]:
+    queries = {
+        "predictions": "select * from {}.predictions order by 1, 2",
+        "patients": "select patient_id, patient_uuid, department_id, cost_percentile"
+        " from {}.patients order by 1",
+        "projections": "select patient_id, prediction_window, net_benefit, rule_version"
+        " from {}.financial_projections order by 1, 2",
+    }
+    return {name: copy.rows(text.format(schema)) for name, text in queries.items()}
 
 
 @needs_claims
@@ -177,9 +199,7 @@ def test_later_claims_are_current_and_the_earlier_are_history(filled: Copy) -> N
 @needs_claims
 def test_claims_fill_every_mart_beside_the_baseline(filled: Copy) -> None:
     with filled.in_force():
-        for mart in _marts(filled):
-            if mart == "departments":
-                continue
+        for mart in set(_marts(filled)) - SHARED:
             organizations = {
                 row[0]
                 for row in filled.rows(
@@ -220,10 +240,12 @@ def test_other_organizations_leave_the_baseline_as_it_was(
     built: Copy, filled: Copy
 ) -> None:
     queries = (
-        "select * from marts.predictions where organization_id = 1 order by 1, 2",
+        "select * from marts.predictions where organization_id = 1"
+        " order by patient_id, prediction_window",
         "select patient_id, patient_uuid, department_id, cost_percentile"
         " from marts.patients where organization_id = 1 order by 1",
-        "select * from marts.org_tier_summary where organization_id = 1 order by 2, 3",
+        "select * from marts.org_tier_summary where organization_id = 1"
+        " order by prediction_window, risk_tier",
     )
     for query in queries:
         with built.in_force():
