@@ -55,16 +55,16 @@ where c.oid = any(%s) and d.deptype in ('n', 'a')
 """
 
 _DEFINITION = """
-select format('create view %s%s as %s', c.oid::regclass,
+select format('create view %%s%%s as %%s', c.oid::regclass,
     coalesce(' with (' || array_to_string(c.reloptions, ', ') || ')', ''),
     pg_get_viewdef(c.oid))
 from pg_class as c where c.oid = %s
 """
 _AFTERWARDS = """
-select format('alter view %s owner to %I', c.oid::regclass, pg_get_userbyid(c.relowner))
+select format('alter view %%s owner to %%I', c.oid::regclass, pg_get_userbyid(c.relowner))
 from pg_class as c where c.oid = %(oid)s
 union all
-select format('comment on %s %s%s is %L', case d.objsubid when 0 then 'view'
+select format('comment on %%s %%s%%s is %%L', case d.objsubid when 0 then 'view'
     else 'column' end, c.oid::regclass, coalesce('.' || quote_ident(a.attname), ''),
     d.description)
 from pg_description as d
@@ -74,7 +74,7 @@ left join pg_attribute as a on d.objoid = a.attrelid and d.objsubid = a.attnum
 where c.oid = %(oid)s
 """
 _GRANTS = """
-select format('grant %s%s on %s to %s%s', g.privilege_type,
+select format('grant %%s%%s on %%s to %%s%%s', g.privilege_type,
     coalesce(' (' || quote_ident(g.attname) || ')', ''), g.oid::regclass,
     case g.grantee
         when 0 then 'public' else quote_ident(pg_get_userbyid(g.grantee)) end,
@@ -145,7 +145,7 @@ def put_back(conn: Connection, views: list[SavedView]) -> None:
         try:
             for statement in view.statements:
                 conn.execute(statement.encode())
-        except psycopg.errors.SyntaxErrorOrAccessRuleViolation as error:
+        except psycopg.ProgrammingError as error:
             raise GateFailed(
                 f"{view.name} does not fit the new columns: "
                 f"{str(error).splitlines()[0]}; change or drop it first"
