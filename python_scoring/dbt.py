@@ -10,7 +10,7 @@ from typing import Any
 from dbt.cli.main import dbtRunner, dbtRunnerResult
 
 from python_scoring import config
-from python_scoring.errors import GateFailed
+from python_scoring.errors import BadInput, GateFailed
 
 OnNode = Callable[[str], None]
 
@@ -61,7 +61,9 @@ class Project:
         Raises
         ------
         GateFailed
-            A model or test failed; the message is dbt's own for each of them.
+            dbt cannot run the project; the message is dbt's own.
+        BadInput
+            The server is out of reach, or has no room.
         """
         runner = dbtRunner(manifest=self._manifest, callbacks=[self._notice])
         with project_environment():
@@ -181,6 +183,8 @@ def _in_words(result: dbtRunnerResult) -> Exception:
     assert error is not None
     if isinstance(error, KeyboardInterrupt):
         raise error
+    if is_out_of_reach(str(error)):
+        return BadInput(f"dbt: {error}")
     if isinstance(error, DbtBaseException) or isinstance(
         error.__cause__, DbtBaseException
     ):

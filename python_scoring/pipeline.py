@@ -16,6 +16,7 @@ from python_scoring.dbt import Node, Project
 from python_scoring.errors import BadInput, RiskmartError
 from python_scoring.publication import builds, publish
 from python_scoring.publication.publish import Publication
+from python_scoring.publication.room import check_room
 from python_scoring.readmission import score, train
 from python_scoring.readmission.features import TARGET
 from python_scoring.warehouse import Connection
@@ -101,6 +102,7 @@ def build(
             project.parse()
         done.build_id = builds.begin(conn)
         with _noted(done.build_id, project):
+            check_room(conn)
             _build(conn, done, project, options, tests)
             if tests:
                 gate.check_complete(project)

@@ -21,13 +21,15 @@ from psycopg.conninfo import make_conninfo
 from python_scoring import config
 from python_scoring.embedded import binaries, identity, processes, settings
 from python_scoring.embedded.identity import Identity
-from python_scoring.errors import RiskmartError
+from python_scoring.errors import BadInput, RiskmartError
 
 _LOCK_SECONDS = 120.0
 # Recovery after a crash in the middle of a large load takes its time.
 _READY_SECONDS = 600.0
 _STOP_SECONDS = 120.0
 _LOG_BYTES = 10 * 1024**2
+
+_NO_ROOM = "No space left on device"
 
 _HOST_RULES = "local all all trust\nhost all all all reject\n"
 
@@ -77,6 +79,12 @@ def stop() -> None:
             # Without the final checkpoint: the next start recovers.
             if not processes.end(process.pid, signal.SIGQUIT, _STOP_SECONDS):
                 raise RiskmartError(f"the server (pid {process.pid}) does not stop")
+
+
+def free_bytes() -> int:
+    """Bytes that are free where the embedded server's data are."""
+    with _readable():
+        return shutil.disk_usage(identity.current_data_dir()).free
 
 
 def pid() -> int | None:
@@ -202,6 +210,11 @@ def _wait_until_ready(postmaster: int) -> None:
         except psycopg.OperationalError as error:
             reason = str(error).strip()
         gone = processes.is_gone(postmaster)
+        if gone and _NO_ROOM in _log_tail():
+            raise BadInput(
+                f"the embedded server has no room left ({config.state_dir()}): free "
+                "some and start again; what was committed is still there"
+            )
         if gone or time.monotonic() > give_up:
             raise RiskmartError(
                 f"the embedded server does not start ({reason}); the end of "

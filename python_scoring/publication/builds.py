@@ -120,7 +120,7 @@ def published(conn: Connection) -> BuildRecord | None:
 
 def candidate(conn: Connection) -> BuildRecord | None:
     """Return the build in schema `candidate`, tested or failed."""
-    newest = _first(conn, "status <> 'dropped'")
+    newest = _first(conn, "to_regnamespace('candidate') is not null")
     return newest if newest and newest.status in ("candidate", "failed") else None
 
 

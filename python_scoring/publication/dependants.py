@@ -61,7 +61,8 @@ select format('create view %%s%%s as %%s', c.oid::regclass,
 from pg_class as c where c.oid = %s
 """
 _AFTERWARDS = """
-select format('alter view %%s owner to %%I', c.oid::regclass, pg_get_userbyid(c.relowner))
+select format('alter view %%s owner to %%I',
+    c.oid::regclass, pg_get_userbyid(c.relowner))
 from pg_class as c where c.oid = %(oid)s
 union all
 select format('comment on %%s %%s%%s is %%L', case d.objsubid when 0 then 'view'
