@@ -17,6 +17,10 @@ CANDIDATE_SCHEMA = "candidate"
 MART = "builds"
 _MART_SOURCE = "intermediate.int_builds"
 
+# "publish", for an advisory lock of ours; a build's turn is another one, so that
+# going back need not wait until a build is done.
+_LOCK = 0x9B115
+
 _FIELDS = """
 build_id, status, started_at, finished_at, published_at, built_by, git_commit,
 project_fingerprint, row_counts, test_count, failures
@@ -51,6 +55,15 @@ class BuildRecord:
         return f"build_{self.build_id}"
 
 
+def lock(conn: Connection) -> None:
+    """Wait until nobody else changes which build is what, to the transaction's end.
+
+    Whoever fills the mart of builds beside a publication would fill the other
+    build's, or leave out what the other is about to write.
+    """
+    conn.execute("select pg_advisory_xact_lock(%s)", (_LOCK,))
+
+
 def begin(conn: Connection) -> int:
     """Clear the last candidate away and note a new build; its number.
 
@@ -58,12 +71,14 @@ def begin(conn: Connection) -> int:
     built then is of somebody who was killed.
     """
     with conn.transaction():
+        # May wait for whoever reads the candidate; the way back must not.
+        conn.execute(f"drop schema if exists {CANDIDATE_SCHEMA} cascade".encode())
+        lock(conn)
         conn.execute(
             "update raw.builds"
             " set status = 'abandoned', finished_at = clock_timestamp()"
             " where status in ('building', 'candidate')"
         )
-        conn.execute(f"drop schema if exists {CANDIDATE_SCHEMA} cascade".encode())
         row = conn.execute(
             _BEGIN.encode(),
             (
@@ -88,6 +103,7 @@ def note(conn: Connection, build_id: int, **values: Any) -> None:
     ]
     statement = sql.SQL("update raw.builds set {} where build_id = {}")
     with conn.transaction():
+        lock(conn)
         conn.execute(statement.format(sql.SQL(", ").join(names), build_id))
         refresh_mart(conn)
 

@@ -10,7 +10,8 @@ select c.relname, c.relkind::text, obj_description(c.oid, 'pg_class'),
 from pg_class as c
 left join pg_attribute as a
     on c.oid = a.attrelid and a.attnum > 0 and not a.attisdropped
-where c.relnamespace = to_regnamespace(quote_ident(%s))
+where c.relnamespace = to_regnamespace(quote_ident(%(schema)s))
+    and (%(name)s::text is null or c.relname = %(name)s)
     and c.relkind in ('r', 'p', 'v', 'm', 'f')
 order by c.relname, a.attnum
 """
@@ -33,11 +34,13 @@ class Relation:
     columns: dict[str, Column] = field(default_factory=dict)
 
 
-def relations(conn: Connection, schema: str) -> dict[str, Relation]:
-    """Tables and views of a schema by name, in order of their names."""
+def relations(
+    conn: Connection, schema: str, only: str | None = None
+) -> dict[str, Relation]:
+    """Tables and views of a schema by name, in order of their names; or one of them."""
     found: dict[str, Relation] = {}
     for name, kind, comment, column, data_type, described in conn.execute(
-        _COLUMNS.encode(), (schema,)
+        _COLUMNS.encode(), {"schema": schema, "name": only}
     ):
         relation = found.setdefault(name, Relation(kind, comment))
         if column is not None:
@@ -47,5 +50,5 @@ def relations(conn: Connection, schema: str) -> dict[str, Relation]:
 
 def columns_of(conn: Connection, schema: str, name: str) -> dict[str, Column]:
     """Columns of one relation; none where it is not there."""
-    relation = relations(conn, schema).get(name)
+    relation = relations(conn, schema, name).get(name)
     return relation.columns if relation else {}

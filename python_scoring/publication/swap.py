@@ -21,17 +21,18 @@ from python_scoring.warehouse import Connection
 
 WAIT_SECONDS = 60.0
 
-# "publish", for an advisory lock of ours; a build's turn is another one, so that
-# going back need not wait until a build is done.
-_LOCK = 0x9B115
 _LONGEST_LOCK_WAIT = 200
 _PAUSE_SECONDS = 0.2
 
-# Less than half of what the server takes to look for a deadlock.
+# Less than half of what the server takes to look for a deadlock, for all locks of
+# one message together: each of them has what is left when its turn comes. Whoever
+# waits for a name that we hold never waits for longer than that.
+_QUIET = "set local client_min_messages = warning"
 _LOCK_TIMEOUT = f"""
-select set_config('lock_timeout', least({_LONGEST_LOCK_WAIT},
+select set_config('lock_timeout', greatest(1, least({_LONGEST_LOCK_WAIT},
     extract(epoch from current_setting('deadlock_timeout')::interval) * 500
-)::integer::text, true), set_config('client_min_messages', 'warning', true)
+) - extract(epoch from clock_timestamp() - statement_timestamp()) * 1000
+)::integer::text, true)
 """
 
 Tell = Callable[[str], None]
@@ -109,7 +110,8 @@ def swap(
 def _swap(
     conn: Connection, build: BuildRecord, allow_breaking: bool
 ) -> tuple[int | None, int]:
-    conn.execute("select pg_advisory_xact_lock(%s)", (_LOCK,))
+    builds.lock(conn)
+    conn.execute(_QUIET.encode())
     conn.execute(_LOCK_TIMEOUT.encode())
     current = builds.published(conn)
     _check_still_there(conn, build)
@@ -125,13 +127,14 @@ def _swap(
     broken = _broken(tables, present, fill=not is_candidate)
     if broken and not allow_breaking:
         raise GateFailed(_refusal(conn, broken))
+    # All that can be done before it, for from here on readers have to wait.
+    _note(conn, build)
     saved, regrants = _drop(conn, tables, present, list(broken))
     _point(conn, build.build_id, tables, present)
     for statement in regrants:
         conn.execute(statement.encode())
     dependants.put_back(conn, saved)
     grants.carry(conn, build.schema, from_tables=is_candidate)
-    _note(conn, build)
     return current.build_id if current else None, len(tables)
 
 
@@ -217,6 +220,7 @@ def _point(
     for name in sorted(set(tables) | set(present)):
         table, view = tables.get(name), present.get(name)
         columns = names.target_columns(table, view)
+        statements.append(sql.SQL(_LOCK_TIMEOUT))
         statements.append(names.view_statement(name, build_id, table, columns))
         if table:
             statements += names.comment_statements(name, table, view, columns)
