@@ -137,9 +137,10 @@ def told_what_readers_have() -> Iterator[None]:
     try:
         yield
     except RiskmartError as error:
+        have = ""
         with suppress(BadInput), warehouse.connect() as conn:
-            raise type(error)(f"{error}\n{status.readers_have(conn)}") from None
-        raise
+            have = status.readers_have(conn)
+        raise type(error)(f"{error}\n{have}".rstrip()) from None
 
 
 @contextmanager

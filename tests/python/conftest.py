@@ -2,7 +2,9 @@
 
 import os
 import shutil
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import claims
@@ -10,7 +12,7 @@ import golden
 import pytest
 from copies import Copy, copy_project
 
-from python_scoring import config, pipeline, server, warehouse
+from python_scoring import cli, config, pipeline, server, warehouse
 from python_scoring.embedded import identity
 from python_scoring.readmission import score
 from python_scoring.warehouse import Connection
@@ -130,3 +132,34 @@ def forget_server() -> None:
         socket_dir.unlink()
     elif socket_dir.is_dir() and socket_dir.parent == Path("/tmp"):
         shutil.rmtree(socket_dir)
+
+
+@dataclass(frozen=True)
+class Done:
+    code: int
+    out: str
+    err: str
+
+
+Run = Callable[..., Done]
+
+
+@pytest.fixture
+def riskmart(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Run:
+    """Run a command line in this process; an uncaught error fails the test."""
+
+    def run(*arguments: str) -> Done:
+        monkeypatch.setattr(sys, "argv", ["riskmart", *arguments])
+        capsys.readouterr()
+        code: int | str | None = 0
+        try:
+            cli.main()
+        except SystemExit as stop:
+            code = stop.code
+        said = capsys.readouterr()
+        assert code is None or isinstance(code, int)
+        return Done(code or 0, said.out, said.err)
+
+    return run

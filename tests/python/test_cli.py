@@ -3,17 +3,17 @@
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 from urllib.parse import quote
 
 import golden
 import pytest
+from conftest import Done, Run
 from copies import REPOSITORY, Copy, call
 
-from python_scoring import cli, config
+from python_scoring import config
 
 PASSWORD = "hunter2-s3cret"
 COMMANDS = (
@@ -21,37 +21,6 @@ COMMANDS = (
     *("synth", "train", "score", "publish", "diff"),
     *("status", "sql", "psql", "dbt", "test", "db", "db start", "db stop", "db dsn"),
 )
-
-
-@dataclass(frozen=True)
-class Done:
-    code: int
-    out: str
-    err: str
-
-
-Run = Callable[..., Done]
-
-
-@pytest.fixture
-def riskmart(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Run:
-    """Run a command line in this process; an uncaught error fails the test."""
-
-    def run(*arguments: str) -> Done:
-        monkeypatch.setattr(sys, "argv", ["riskmart", *arguments])
-        capsys.readouterr()
-        code: int | str | None = 0
-        try:
-            cli.main()
-        except SystemExit as stop:
-            code = stop.code
-        said = capsys.readouterr()
-        assert code is None or isinstance(code, int)
-        return Done(code or 0, said.out, said.err)
-
-    return run
 
 
 @pytest.mark.parametrize("command", [c for c in COMMANDS if c != "dbt"])

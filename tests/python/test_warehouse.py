@@ -6,6 +6,7 @@ import threading
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 import psycopg
@@ -283,3 +284,37 @@ def test_no_refusal_shows_the_password(
     dsn: str, message: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert message in refusal_of(dsn, monkeypatch)
+
+
+@pytest.mark.parametrize(
+    ("reasons", "attempts"),
+    [
+        (["the database system is starting up", "too many clients already"], 3),
+        (["password authentication failed"], 1),
+        (["the database system is starting up"] * 9, 6),
+    ],
+)
+def test_connecting_is_tried_again_where_it_will_not_be_long(
+    database_server: None,
+    monkeypatch: pytest.MonkeyPatch,
+    reasons: list[str],
+    attempts: int,
+) -> None:
+    tried = 0
+    connect = psycopg.connect
+
+    def refuse(*arguments: Any, **options: Any) -> Any:
+        nonlocal tried
+        tried += 1
+        if tried <= len(reasons):
+            raise psycopg.OperationalError(reasons[tried - 1])
+        return connect(*arguments, **options)
+
+    monkeypatch.setattr(warehouse, "_RETRY_PAUSES", (0.0,) * 5)
+    monkeypatch.setattr(psycopg, "connect", refuse)
+    if attempts > len(reasons):
+        warehouse.connect().close()
+    else:
+        with pytest.raises(BadInput, match=reasons[-1]):
+            warehouse.connect()
+    assert tried == attempts
