@@ -396,6 +396,38 @@ def score(
     )
 
 
+@app.command()
+def backup(
+    folder: Annotated[
+        Path | None, typer.Option("--to", help="Folder of the backups.")
+    ] = None,
+    keep: Annotated[int, typer.Option(help="How many stay, this one included.")] = 14,
+) -> None:
+    """Back up the whole warehouse and its models."""
+    from python_scoring import backup as backups
+
+    server.ensure_running()
+    with err.status("backing up"):
+        made = backups.make(folder, keep, tell=err.print)
+    status.show_backup(out, made)
+
+
+@app.command()
+def restore(
+    folder: Annotated[Path, typer.Argument(help="One backup's folder.")],
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Although the warehouse holds data.")
+    ] = False,
+) -> None:
+    """Restore a backup beside what is there, compare it, and put it in force."""
+    from python_scoring import restore as restoring
+
+    server.ensure_running()
+    with err.status("restoring"):
+        restored = restoring.restore(folder, replace=replace, tell=err.print)
+    status.show_restored(out, restored)
+
+
 @app.command("status")
 def show_status() -> None:
     """Show where the warehouse is and what it holds."""

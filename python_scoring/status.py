@@ -15,10 +15,14 @@ from python_scoring.warehouse import Connection
 
 if TYPE_CHECKING:
     # Heavy to import, and `status` or `sql` should answer at once.
+    from collections.abc import Sequence
+
+    from python_scoring.backup import Backup
     from python_scoring.cohorts.loads import LoadResult, Removed
     from python_scoring.publication.diff import MartDiff, Sides
     from python_scoring.publication.publish import Publication
     from python_scoring.readmission.train import TrainResult
+    from python_scoring.restore import Restored
 
 _BUILDS = """
 select build_id, status, date_trunc('second', started_at) as started_at,
@@ -103,6 +107,33 @@ def show_publication(console: Console, done: "Publication") -> None:
     )
     for reason in done.stayed:
         console.print(f"[yellow]warning[/] {escape(reason)}", soft_wrap=True)
+
+
+def show_backup(console: Console, made: "Backup") -> None:
+    """Print where a backup is, what it holds, and which older ones went."""
+    console.print(
+        f"Backed up {made.rows:,} rows of {made.tables} tables and {made.models} "
+        f"models, {made.bytes / 1024**2:,.1f} MiB: {made.folder}"
+    )
+    for old in made.deleted:
+        console.print(f"Deleted {old}, more than are kept.")
+    _show_notes(console, made.notes)
+
+
+def show_restored(console: Console, restored: "Restored") -> None:
+    """Print what is in force again, and what became of what was there."""
+    console.print(
+        f"Restored {restored.rows:,} rows of {restored.tables} tables and "
+        f"{restored.models} models, as of {restored.made_at:%Y-%m-%d %H:%M} UTC."
+    )
+    if restored.kept_as:
+        console.print(f"What was there is in database {restored.kept_as}.")
+    _show_notes(console, restored.notes)
+
+
+def _show_notes(console: Console, notes: "Sequence[str]") -> None:
+    for note in notes:
+        console.print(f"[yellow]warning[/] {escape(note)}", soft_wrap=True)
 
 
 def show_diff(
