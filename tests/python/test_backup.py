@@ -374,8 +374,10 @@ def test_a_warehouse_that_holds_something_is_replaced_on_request_only(
 def test_nobody_is_cut_off(saved: Backup) -> None:
     target = f"{config.conninfo()} application_name=dashboard"
     with psycopg.connect(target) as conn:
+        told: list[str] = []
         with pytest.raises(BadInput, match="dashboard") as refused:
-            restore.restore(saved.folder, replace=True)
+            restore.restore(saved.folder, replace=True, tell=told.append)
+        assert told == ["checking the backup"]
         assert str(conn.info.backend_pid) in str(refused.value)
         assert conn.execute("select 1").fetchone() == (1,)
     restore.restore(saved.folder, replace=True)
@@ -466,22 +468,25 @@ def test_an_empty_database_will_do(no_creator: Backup) -> None:
         restore.restore(no_creator.folder, replace=True)
 
 
-def test_a_half_read_dump_leaves_an_empty_database_empty(no_creator: Backup) -> None:
-    path = no_creator.folder / "warehouse.dump"
-    os.truncate(path, path.stat().st_size * 3 // 4)
-    with pytest.raises(RiskmartError, match="cannot be read"):
-        dumps.load(
-            path,
-            "plain",
-            server_version=180000,
-            owners=False,
-            first="drop schema raw cascade;",
-        )
+def test_a_half_read_dump_leaves_an_empty_database_empty(
+    no_creator: Backup, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def half(name: str) -> Path:
+        return program if name == "pg_restore" else client(name)
+
+    client = binaries.client
+    program = tmp_path / "pg_restore"
+    program.write_text(
+        "#!/bin/sh\necho 'create table raw.half (i int);'\necho damaged >&2\nexit 1\n"
+    )
+    program.chmod(0o700)
+    monkeypatch.setattr(binaries, "client", half)
+    with pytest.raises(RiskmartError, match="cannot be read: damaged"):
+        restore.restore(no_creator.folder)
     with warehouse.connect() as conn:
         assert contents.is_pristine(conn)
-        assert conn.execute("select to_regclass('raw.loads') is null").fetchone() == (
-            False,
-        )
+    assert value("select to_regclass('raw.half') is null")
+    assert value("select to_regclass('raw.loads') is not null")
 
 
 def test_servers_before_17_are_told_nothing_they_do_not_know(saved: Backup) -> None:
