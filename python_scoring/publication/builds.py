@@ -45,7 +45,7 @@ class BuildRecord:
     built_by: str
     git_commit: str | None
     project_fingerprint: str
-    row_counts: dict[str, int] | None
+    row_counts: dict[str, int | None] | None
     test_count: int | None
     failures: str | None
 

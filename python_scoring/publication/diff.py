@@ -80,12 +80,18 @@ def compare(conn: Connection, chosen: Sides) -> list[MartDiff]:
     Rows are matched by primary key; columns that tell of the run (`build_id`,
     `*_at`) count for nothing.
     """
-    new = relations(conn, chosen.new_schema)
-    old = relations(conn, chosen.old.schema)
+    new = _tables(conn, chosen.new_schema)
+    old = _tables(conn, chosen.old.schema)
     return [
         _compare(conn, chosen, mart, new.get(mart), old.get(mart))
         for mart in sorted((set(new) | set(old)) - {builds.MART})
     ]
+
+
+def _tables(conn: Connection, schema: str) -> dict[str, Relation]:
+    """Leave out the views: what they show is in tables that are compared."""
+    found = relations(conn, schema)
+    return {name: found[name] for name in found if found[name].kind != "v"}
 
 
 def _compare(

@@ -39,6 +39,24 @@ inner join pg_class as c
 order by 1, 2
 """
 
+# A build's view reads as whoever asks, so its readers need its tables too.
+_THROUGH_VIEWS = """
+select distinct base.relname,
+    case when g.grantee <> 0 then pg_get_userbyid(g.grantee) end
+from pg_class as v
+cross join aclexplode(v.relacl) as g
+inner join pg_rewrite as r on v.oid = r.ev_class
+inner join pg_depend as d
+    on r.oid = d.objid and d.classid = 'pg_rewrite'::regclass
+    and d.refclassid = 'pg_class'::regclass
+inner join pg_class as base
+    on d.refobjid = base.oid and base.relnamespace = v.relnamespace
+    and base.relkind in ('r', 'p')
+where v.relnamespace = to_regnamespace(quote_ident(%s)) and v.relkind = 'v'
+    and g.privilege_type = 'SELECT' and g.grantee <> v.relowner
+order by 1, 2
+"""
+
 
 def carry(conn: Connection, build_schema: str, *, from_tables: bool) -> None:
     """Let those read a build's tables who may read their names.
@@ -59,6 +77,8 @@ def carry(conn: Connection, build_schema: str, *, from_tables: bool) -> None:
         _change(conn, "revoke", stale, build_schema)
     missing = _surplus(conn, SCHEMA, build_schema, build_schema)
     _change(conn, "grant", missing, build_schema)
+    below = conn.execute(_THROUGH_VIEWS.encode(), (build_schema,)).fetchall()
+    _change(conn, "grant", below, build_schema)
 
 
 def _surplus(

@@ -33,14 +33,16 @@ def drop_old(conn: Connection, keep: int) -> list[str]:
 
 def _drop(conn: Connection, build: BuildRecord) -> None:
     conn.execute("set local lock_timeout = '200ms'")
-    tables = [
-        sql.Identifier(build.schema, name)
-        for name, relation in relations(conn, build.schema).items()
-        if relation.kind in ("r", "p")
-    ]
-    if tables:
-        # Without cascade: what others built on a table is theirs.
-        conn.execute(sql.SQL("drop table {}").format(sql.SQL(", ").join(tables)))
+    found = relations(conn, build.schema)
+    for kind, statement in (("v", "drop view {}"), ("r", "drop table {}")):
+        mine = [
+            sql.Identifier(build.schema, name)
+            for name, relation in found.items()
+            if relation.kind == kind
+        ]
+        if mine:
+            # Without cascade: what others built on them is theirs.
+            conn.execute(sql.SQL(statement).format(sql.SQL(", ").join(mine)))
     schema = sql.Identifier(build.schema)
     conn.execute(sql.SQL("drop schema if exists {}").format(schema))
     builds.note(conn, build.build_id, status="dropped")

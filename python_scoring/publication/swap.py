@@ -216,7 +216,14 @@ def _point(
     present: dict[str, Relation],
 ) -> None:
     """Replace the views, in order of their names: one order for every publisher."""
-    statements: list[sql.Composable] = []
+    statements: list[sql.Composable] = [
+        # A view among a build's relations must not show more than its reader may see.
+        sql.SQL("alter view {} set (security_invoker = true)").format(
+            sql.Identifier(f"build_{build_id}", name)
+        )
+        for name, table in tables.items()
+        if table.kind == "v"
+    ]
     for name in sorted(set(tables) | set(present)):
         table, view = tables.get(name), present.get(name)
         columns = names.target_columns(table, view)

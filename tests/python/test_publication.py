@@ -41,7 +41,9 @@ def next_candidate(copy: Copy, *changes: str) -> int:
         build_id = builds.begin(conn)
         conn.execute("create schema candidate")
         counts = {}
-        for name in relations(conn, source.schema):
+        for name, relation in relations(conn, source.schema).items():
+            if relation.kind == "v":
+                continue
             old, new = (
                 sql.Identifier(source.schema, name),
                 sql.Identifier("candidate", name),
@@ -538,3 +540,29 @@ def test_two_publications_at_once_take_turns(published: Copy) -> None:
         thread.join()
     assert seen(published) == {2}
     assert all("by now" in str(e) or "nothing to go" in str(e) for e in errors)
+
+
+def test_a_view_among_the_marts_reads_as_whoever_asks(published: Copy) -> None:
+    view = (
+        "create view candidate.low as select * from candidate.patients where age < 50"
+    )
+    publish_next(published, view)
+    published.execute(
+        "grant usage on schema marts to bi; grant select on marts.low to bi"
+    )
+    assert pipeline.publish_candidate() is None
+    count = published.value("select count(*) from marts.low")
+    assert reads(published, "bi", "select count(*) from marts.low") == count > 0
+    assert reads(published, "bi", "select count(*) from marts.patients") == (
+        "InsufficientPrivilege"
+    )
+    published.execute("revoke select on build_2.patients from bi")
+    assert reads(published, "bi", "select count(*) from marts.low") == (
+        "InsufficientPrivilege"
+    )
+    for _ in range(5):
+        publish_next(published, view)
+    assert reads(published, "bi", "select count(*) from marts.low") == count
+    assert published.value("select to_regnamespace('build_2') is null")
+    with warehouse.connect() as conn:
+        assert "low" not in {d.mart for d in diff.compare(conn, diff.sides(conn))}
