@@ -1,0 +1,44 @@
+{#-
+    The model has exactly the rows of another relation (or of part of it): the same
+    keys, and for each the same values. `columns` are all of the model's contract
+    unless given. One join; where both differ, both sides are shown.
+-#}
+{% test same_rows(model, as, key, columns=none, as_where="true") %}
+
+{% set node = graph.nodes.values()
+    | selectattr("resource_type", "equalto", "model")
+    | selectattr("alias", "equalto", model.identifier)
+    | first if execute else none %}
+{% set columns = columns if columns is not none else node.columns if node else [] %}
+{% set compared = columns | reject("in", key) | list %}
+
+with
+
+expected as (
+
+    select * from {{ as }} where {{ as_where }}
+
+)
+
+select
+    {%- for column in key + compared %}
+    actual.{{ column }},
+    expected.{{ column }} as expected_{{ column }}{{ "," if not loop.last }}
+    {%- endfor %}
+
+from {{ model }} as actual
+
+full outer join expected
+    on
+        {%- for column in key %}
+        {{ "and " if not loop.first }}actual.{{ column }} = expected.{{ column }}
+        {%- endfor %}
+
+where
+    actual.{{ key[0] }} is null
+    or expected.{{ key[0] }} is null
+    {%- for column in compared %}
+    or actual.{{ column }} is distinct from expected.{{ column }}
+    {%- endfor %}
+
+{% endtest %}
