@@ -210,3 +210,71 @@ create unique index if not exists builds_one_published
 on raw.builds (status) where status = 'published';
 create unique index if not exists builds_one_candidate
 on raw.builds (status) where status = 'candidate';
+
+-- Evaluations: how a model did on a cohort, append-only, each in one transaction.
+-- A cohort whose outcomes nobody knows has a line as well, and no figures.
+create table if not exists raw.evaluations (
+    evaluation_id bigint generated always as identity primary key,
+    target text not null,
+    model_version text not null references raw.model_registry (model_version),
+    -- of the model's file when it was evaluated; null where there was none
+    artifact_sha256 text,
+    load_id bigint not null,
+    org_code text not null,
+    as_of_date date not null,
+    status text not null check (status in ('evaluated', 'not_evaluated')),
+    reason text,
+    patient_count bigint not null,
+    -- of scores, outcomes, groups and rules: the same hash, the same figures
+    scores_sha256 text,
+    evaluated_at timestamptz not null default clock_timestamp(),
+    check ((status = 'evaluated') = (scores_sha256 is not null)),
+    check ((status = 'not_evaluated') = (reason is not null))
+);
+
+-- A figure is null where too few people, or people of one kind only, give none.
+create table if not exists raw.evaluation_metrics (
+    evaluation_id bigint not null references raw.evaluations (evaluation_id),
+    window_days smallint not null,
+    group_name text not null,
+    group_value text not null,
+    metric text not null,
+    value double precision,
+    lower double precision,
+    upper double precision,
+    patient_count bigint not null,
+    event_count bigint not null,
+    is_small boolean not null,
+    primary key (evaluation_id, window_days, group_name, group_value, metric)
+);
+
+create table if not exists raw.evaluation_bins (
+    evaluation_id bigint not null references raw.evaluations (evaluation_id),
+    window_days smallint not null,
+    group_name text not null check (group_name in ('tier', 'decile')),
+    bin smallint not null,
+    patient_count bigint not null,
+    expected_rate double precision,
+    event_count bigint not null,
+    observed_rate double precision,
+    lower double precision,
+    upper double precision,
+    -- of a tier's observed rate, wide enough for all tiers and windows together
+    gate_lower double precision,
+    gate_upper double precision,
+    primary key (evaluation_id, window_days, group_name, bin)
+);
+
+create table if not exists raw.evaluation_thresholds (
+    evaluation_id bigint not null references raw.evaluations (evaluation_id),
+    window_days smallint not null,
+    threshold double precision not null,
+    flagged_count bigint not null,
+    sensitivity double precision,
+    specificity double precision,
+    ppv double precision,
+    lift double precision,
+    net_benefit double precision,
+    net_benefit_all double precision,
+    primary key (evaluation_id, window_days, threshold)
+);

@@ -1,0 +1,29 @@
+with
+
+bins as (
+
+    select * from {{ ref('int_evaluation_bins') }}
+
+),
+
+final as (
+
+    select
+        evaluation_id,
+        prediction_window,
+        bin_type,
+        bin,
+        patient_count,
+        expected_rate,
+        event_count,
+        observed_rate,
+        lower,
+        upper,
+        gate_lower,
+        gate_upper
+
+    from bins
+
+)
+
+select * from final

@@ -1,0 +1,34 @@
+with
+
+source as (
+
+    select * from {{ source('scoring', 'evaluation_bins') }}
+
+),
+
+renamed as (
+
+    select
+        -- ids
+        evaluation_id,
+
+        -- strings
+        group_name as bin_type,
+
+        -- numerics
+        window_days,
+        bin,
+        patient_count,
+        expected_rate,
+        event_count,
+        observed_rate,
+        lower,
+        upper,
+        gate_lower,
+        gate_upper
+
+    from source
+
+)
+
+select * from renamed

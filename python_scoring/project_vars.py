@@ -1,0 +1,44 @@
+"""The vars of dbt_project.yml: one place for what SQL and Python both go by."""
+
+from numbers import Real
+from typing import Any
+
+import yaml
+
+from python_scoring import config
+from python_scoring.errors import BadInput
+
+FILE = "dbt_project.yml"
+
+
+def share(name: str) -> float:
+    """Read a var that is a number between 0 and 1, both excluded.
+
+    Raises
+    ------
+    BadInput
+        It is not there, or is something else.
+    """
+    value = _read(name)
+    if not isinstance(value, Real) or not 0 < float(value) < 1:
+        raise BadInput(f"{FILE}: {name} is {value!r}; expected a number in 0 to 1")
+    return float(value)
+
+
+def count(name: str) -> int:
+    """Read a var that is a whole number from 1.
+
+    Raises
+    ------
+    BadInput
+        It is not there, or is something else.
+    """
+    value = _read(name)
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise BadInput(f"{FILE}: {name} is {value!r}; expected a whole number from 1")
+    return value
+
+
+def _read(name: str) -> Any:
+    text = (config.PROJECT_DIR / FILE).read_text(encoding="utf-8")
+    return yaml.safe_load(text)["vars"].get(name)
