@@ -14,22 +14,25 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import date, timedelta
 from pathlib import Path
 
 import psutil
 
 from benchmarks import publication_proof as proof
-from benchmarks.publication_builds import clone_candidate, faults
+from benchmarks.publication_builds import faults
+from benchmarks.publication_targets import (
+    REPOSITORY,
+    Target,
+    riskmart,
+    succeed,
+    targets,
+)
 from python_scoring import server, warehouse
-from python_scoring.cohorts import generator
-from python_scoring.publication import builds, publish
+from python_scoring.publication import builds
 from python_scoring.warehouse import Connection
 
 VICTIMS = ("command", "backend", "postmaster")
 AIMS = ("any moment", "waiting for names", "right after commit")
-_PEOPLE = 400
-_REPOSITORY = Path(__file__).resolve().parents[1]
 _PATIENCE_SECONDS = 20.0
 
 
@@ -43,26 +46,6 @@ class Kill:
     at_seconds: float
     exit_code: int
     faults: list[str] = field(default_factory=list)
-
-
-@dataclass
-class Target:
-    """Something to kill: a command, and what to make ready before it."""
-
-    name: str
-    command: Callable[[], list[str]]
-    seconds: float = 0.0
-
-
-def targets(folder: Path) -> list[Target]:
-    """List the commands that write, each on input of its own at each run."""
-    return [
-        Target("load", lambda: _load_command(folder)),
-        Target("score", lambda: _riskmart("score", "--rescore")),
-        Target("build", lambda: _riskmart("build")),
-        Target("publish", _publish_command),
-        Target("rollback", _rollback_command),
-    ]
 
 
 def kill_often(count: int, folder: Path, seed: int) -> list[Kill]:
@@ -79,9 +62,9 @@ def kill_often(count: int, folder: Path, seed: int) -> list[Kill]:
     print(f"  seed {seed}", file=sys.stderr)
     every = targets(folder)
     for _ in range(2):
-        _succeed(_riskmart("build"))
+        succeed(riskmart("build"))
     for target in every:
-        target.seconds = _succeed(target.command())
+        target.run()
     kills = []
     for number in range(count):
         kills.append(kill_once(every[number % len(every)]))
@@ -132,7 +115,7 @@ def _run_and_kill(command: list[str], kill: Kill) -> None:
         began = time.monotonic()
         process = subprocess.Popen(
             command,
-            cwd=_REPOSITORY,
+            cwd=REPOSITORY,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -205,56 +188,11 @@ def _published(conn: Connection) -> int | None:
 
 def _run_again(target: Target) -> list[str]:
     try:
-        target.seconds = _succeed(target.command())
+        target.run()
     except subprocess.CalledProcessError as error:
         return [f"the next run failed, exit {error.returncode}: {error.stderr[-500:]}"]
     with warehouse.connect(autocommit=True) as conn:
         return faults(conn)
-
-
-def _succeed(command: list[str]) -> float:
-    """Run a command that has to succeed; its seconds."""
-    began = time.perf_counter()
-    subprocess.run(
-        command,
-        cwd=_REPOSITORY,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return time.perf_counter() - began
-
-
-def _riskmart(*arguments: str) -> list[str]:
-    return [sys.executable, "-m", "python_scoring", *arguments]
-
-
-def _load_command(folder: Path) -> list[str]:
-    """Write people that were never there, and load them as of a day of their own."""
-    with warehouse.connect() as conn:
-        row = conn.execute("select coalesce(max(load_id), 0) from raw.loads").fetchone()
-    assert row is not None
-    people, outcomes = folder / "people.parquet", folder / "people_outcomes.parquet"
-    generator.write_parquet(people, outcomes, _PEOPLE, random.randrange(10**6))
-    day = date(2020, 1, 1) + timedelta(days=row[0])
-    return _riskmart(
-        "load", "cohort", str(people), "--org", "SYNTH", "--as-of", f"{day}"
-    )
-
-
-def _publish_command() -> list[str]:
-    """Make a candidate, unless one is left, and publish it without dbt's tests."""
-    with warehouse.connect(autocommit=True) as conn:
-        if builds.candidate(conn) is None:
-            clone_candidate(conn)
-    return [sys.executable, "-m", "benchmarks.publication_kills"]
-
-
-def _rollback_command() -> list[str]:
-    with warehouse.connect(autocommit=True) as conn:
-        kept = [build.build_id for build in builds.retired(conn)]
-    return _riskmart("publish", "--build", str(random.choice(kept)))
 
 
 def markdown(kills: list[Kill]) -> str:
@@ -275,15 +213,3 @@ def markdown(kills: list[Kill]) -> str:
     )
     bad = [f"- {k.what}, {k.victim}, {k.aim}: {f}" for k in kills for f in k.faults]
     return "\n\n".join(["\n".join(lines), summary, *(["\n".join(bad)] if bad else [])])
-
-
-def main() -> None:
-    """Publish the candidate that is there: the one to be killed."""
-    with warehouse.connect(autocommit=True) as conn:
-        candidate = builds.candidate(conn)
-        if candidate is not None:
-            publish.publish(conn, candidate)
-
-
-if __name__ == "__main__":
-    main()
