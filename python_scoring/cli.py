@@ -397,6 +397,16 @@ def score(
 
 
 @app.command()
+def evaluate() -> None:
+    """Judge the model in force on every cohort whose outcomes are known."""
+    from python_scoring.readmission import evaluate as evaluation
+
+    with in_turn("evaluation") as conn, err.status("evaluating"):
+        result = evaluation.evaluate(conn)
+    status.show_evaluation(out, result)
+
+
+@app.command()
 def backup(
     folder: Annotated[
         Path | None, typer.Option("--to", help="Folder of the backups.")

@@ -7,6 +7,7 @@ from python_scoring.errors import BadInput, GateFailed
 from python_scoring.warehouse import Connection
 
 UNSCORED_TEST = "unscored_patients__run_riskmart_build"
+UNEVALUATED_TEST = "unevaluated_models__run_riskmart_build"
 _SHOWN_ROWS = 5
 
 
@@ -68,7 +69,14 @@ def check_complete(project: Project) -> None:
 
 
 def check_scored(project: Project) -> None:
-    """Refuse patients without a score: to plain dbt a warning, to a build a fault."""
+    """Refuse who has no score, and a model that nobody judged.
+
+    To plain dbt, which neither scores nor evaluates, these are warnings.
+    """
     for node in warned(project):
         if node.name == UNSCORED_TEST:
             raise GateFailed(f"patients without a score after scoring: {node.message}")
+        if node.name == UNEVALUATED_TEST:
+            raise GateFailed(
+                f"cohorts on which nobody judged the model: {node.message}"
+            )

@@ -17,14 +17,18 @@ from python_scoring.errors import BadInput, RiskmartError
 from python_scoring.publication import builds, publish
 from python_scoring.publication.publish import Publication
 from python_scoring.publication.room import check_room
-from python_scoring.readmission import score, train
+from python_scoring.readmission import evaluate, score, train
 from python_scoring.readmission.features import TARGET
 from python_scoring.warehouse import Connection
 
 TRAINING_SEED = 0
 
-# What scoring reads; everything else waits for the scores.
-_BEFORE_SCORING = ("+int_patient_features", "+int_patient_outcomes")
+# What training, scoring and evaluation read; everything else waits for the scores.
+_BEFORE_SCORING = (
+    "+int_patient_features",
+    "+int_patient_departments",
+    "+int_patient_outcomes",
+)
 
 OnStep = Callable[[str], None]
 
@@ -37,6 +41,7 @@ class Build:
     warnings: list[str] = field(default_factory=list)
     trained: train.TrainResult | None = None
     scored: score.ScoreResult | None = None
+    evaluated: evaluate.EvaluateResult | None = None
     nodes: dict[str, Node] = field(default_factory=dict)
     build_id: int | None = None
     published: Publication | None = None
@@ -164,6 +169,8 @@ def _build(
             done.trained = train.train(conn, TRAINING_SEED)
     with done.step("score"):
         done.scored = score.score(conn)
+    with done.step("evaluate"):
+        done.evaluated = evaluate.evaluate(conn)
     with done.step("marts and tests" if tests else "marts"):
         gate.run(
             conn,

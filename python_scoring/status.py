@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from python_scoring.cohorts.loads import LoadResult, Removed
     from python_scoring.publication.diff import MartDiff, Sides
     from python_scoring.publication.publish import Publication
+    from python_scoring.readmission.evaluate import EvaluateResult
     from python_scoring.readmission.train import TrainResult
     from python_scoring.restore import Restored
 
@@ -214,6 +215,21 @@ def show_training(console: Console, result: "TrainResult") -> None:
             f"  {days} days: AUROC {figures['auroc']:.3f}, "
             f"Brier {figures['brier']:.3f}, {figures['events']:,} events (out of fold)"
         )
+
+
+def show_evaluation(console: Console, result: "EvaluateResult") -> None:
+    """Print on whom the model was judged, and on whom it could not be."""
+    for verdict in (*result.evaluated, *result.not_evaluated):
+        whom = f"{verdict.org_code} as of {verdict.as_of_date}"
+        if verdict.reason:
+            console.print(f"{whom}: [yellow]not evaluated[/], {escape(verdict.reason)}")
+        else:
+            what = "evaluated" if verdict.is_new else "evaluated before, nothing new"
+            console.print(f"{whom}: {what}, {verdict.patients:,} people")
+    console.print(
+        f"The figures of {result.model_version} are in `marts.model_metrics` and "
+        "beside it after `riskmart build`."
+    )
 
 
 def show_query(console: Console, conn: Connection, query: str, *, as_csv: bool) -> None:
