@@ -40,6 +40,7 @@ class Phase:
     published: int = 0
     went_back: int = 0
     swap_seconds: list[float] = field(default_factory=list)
+    locked_seconds: list[float] = field(default_factory=list)
     attempts: list[int] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
     is_identity_kept: bool = True
@@ -51,6 +52,7 @@ class Phase:
             self.published += not is_back
             self.went_back += is_back
             self.swap_seconds.append(done.swapped.seconds)
+            self.locked_seconds.append(done.swapped.locked_seconds)
             self.attempts.append(done.swapped.attempts)
 
     def row(self) -> str:
@@ -69,6 +71,8 @@ class Phase:
             f"{1000 * max(seconds, default=0):,.0f}",
             f"{1000 * quantile(self.swap_seconds, 0.5):,.0f}",
             f"{1000 * max(self.swap_seconds, default=0):,.0f}",
+            f"{1000 * quantile(self.locked_seconds, 0.5):,.0f}",
+            f"{1000 * max(self.locked_seconds, default=0):,.0f}",
             f"{quantile(self.attempts, 0.5):.0f} / {max(self.attempts, default=0)}",
             "yes" if self.is_identity_kept and not self.faults else "NO",
         ]
@@ -79,9 +83,9 @@ _HEAD = (
     """\
 | warehouse meanwhile | published | went back | statements | errors | mixed builds \
 | empty marts | median, ms | p99, ms | longest, ms | swap, median ms | swap, longest \
-ms | attempts, median / most | names, grants, board and identities kept |
+ms | names locked, median ms | names locked, longest ms | attempts, median / most | names, grants, board and identities kept |
 | --- |"""
-    + " ---: |" * 13
+    + " ---: |" * 15
 )
 
 

@@ -92,6 +92,7 @@ def _build() -> dict[str, Any]:
         "count_seconds": counted,
         "publish_seconds": done.seconds["publish"],
         "swap_seconds": done.published.swapped.seconds,
+        "locked_seconds": done.published.swapped.locked_seconds,
         "names": done.published.swapped.name_count,
     }
 
@@ -121,6 +122,7 @@ def markdown(costs: list[dict[str, Any]]) -> str:
                 ".3f",
             ),
             row("of it the swap, ms", "swap_seconds", 1000, ".0f"),
+            row("of it with the names locked, ms", "locked_seconds", 1000, ".0f"),
             row("names", "names", 1, ".0f"),
             row("counting and publishing, % of the build", "share", 100, ".2f"),
             row("going back, swap, ms", "back_seconds", 1000, ".0f"),

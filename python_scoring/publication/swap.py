@@ -48,6 +48,9 @@ class Swapped:
         The build that readers had before, if any.
     seconds
         From the start of the successful transaction to its end.
+    locked_seconds
+        Of these, from the first name locked to the end: what readers may have
+        waited for.
     attempts
         How often it was tried; all but the last gave way to readers.
     """
@@ -56,6 +59,7 @@ class Swapped:
     previous: int | None
     name_count: int
     seconds: float
+    locked_seconds: float
     attempts: int
 
 
@@ -95,9 +99,10 @@ def swap(
         began = time.perf_counter()
         try:
             with conn.transaction():
-                previous, count = _swap(conn, build, allow_breaking)
-            seconds = time.perf_counter() - began
-            return Swapped(build.build_id, previous, count, seconds, attempts)
+                previous, count, locked = _swap(conn, build, allow_breaking)
+            ended = time.perf_counter()
+            times = (ended - began, ended - locked)
+            return Swapped(build.build_id, previous, count, *times, attempts)
         except (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected):
             _pause(conn, deadline, tell if attempts == 1 else None)
         except psycopg.errors.InsufficientPrivilege as error:
@@ -109,7 +114,7 @@ def swap(
 
 def _swap(
     conn: Connection, build: BuildRecord, allow_breaking: bool
-) -> tuple[int | None, int]:
+) -> tuple[int | None, int, float]:
     builds.lock(conn)
     conn.execute(_QUIET.encode())
     conn.execute(_LOCK_TIMEOUT.encode())
@@ -129,13 +134,14 @@ def _swap(
         raise GateFailed(_refusal(conn, broken))
     # All that can be done before it, for from here on readers have to wait.
     _note(conn, build)
+    locked = time.perf_counter()
     saved, regrants = _drop(conn, tables, present, list(broken))
     _point(conn, build.build_id, tables, present)
     for statement in regrants:
         conn.execute(statement.encode())
     dependants.put_back(conn, saved)
     grants.carry(conn, build.schema, from_tables=is_candidate)
-    return current.build_id if current else None, len(tables)
+    return current.build_id if current else None, len(tables), locked
 
 
 def _our_names(conn: Connection, tables: dict[str, Relation]) -> dict[str, Relation]:
