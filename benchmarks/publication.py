@@ -79,13 +79,15 @@ class Phase:
         return f"| {' | '.join(cells)} |"
 
 
-_HEAD = (
-    """\
-| warehouse meanwhile | published | went back | statements | errors | mixed builds \
-| empty marts | median, ms | p99, ms | longest, ms | swap, median ms | swap, longest \
-ms | names locked, median ms | names locked, longest ms | attempts, median / most | names, grants, board and identities kept |
-| --- |"""
-    + " ---: |" * 15
+_COLUMNS = (
+    *("warehouse meanwhile", "published", "went back", "statements", "errors"),
+    *("mixed builds", "empty marts", "median, ms", "p99, ms", "longest, ms"),
+    *("swap, median ms", "swap, longest ms"),
+    *("names locked, median ms", "names locked, longest ms"),
+    *("attempts, median / most", "names, grants, board and identities kept"),
+)
+_HEAD = "\n".join(
+    [f"| {' | '.join(_COLUMNS)} |", "| --- |" + " ---: |" * (len(_COLUMNS) - 1)]
 )
 
 
