@@ -168,7 +168,9 @@ def main(arguments: list[str] | None = None) -> None:
         parts += [f for p in phases for f in p.faults[:5]]
     if options.kills:
         with run.fresh_home(options.folder) as home:
-            kills = publication_kills.kill_often(options.kills, home, options.seed)
+            kills = publication_kills.kill_often(
+                options.kills, home, options.seed, options.only
+            )
             measured["machine"] = measure.machine()
         parts.append(publication_kills.markdown(kills))
         measured["kills"] = [asdict(kill) for kill in kills]
@@ -205,6 +207,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--real", **number, help="whole builds beside readers")
     parser.add_argument("--clones", **number, help="copies published beside readers")
     parser.add_argument("--kills", **number, help="kill -9, this often")
+    parser.add_argument(
+        "--only", nargs="*", default=[], metavar="COMMAND", help="commands to kill"
+    )
     parser.add_argument("--cost", type=int, nargs="*", default=[], metavar="N")
     parser.add_argument("--seed", type=int, default=random.randrange(10**6))
     parser.add_argument("--json", type=Path, help="write everything measured there")

@@ -48,7 +48,7 @@ class Kill:
     faults: list[str] = field(default_factory=list)
 
 
-def kill_often(count: int, folder: Path, seed: int) -> list[Kill]:
+def kill_often(count: int, folder: Path, seed: int, only: list[str]) -> list[Kill]:
     """Kill as often as asked, in turn each command, at random moments.
 
     Parameters
@@ -57,10 +57,12 @@ def kill_often(count: int, folder: Path, seed: int) -> list[Kill]:
         For files to load.
     seed
         Of victims and moments; the machine's own timing stays random.
+    only
+        Names of the commands to kill; all of them for none.
     """
     random.seed(seed)
     print(f"  seed {seed}", file=sys.stderr)
-    every = targets(folder)
+    every = [t for t in targets(folder) if not only or t.name in only]
     for _ in range(2):
         succeed(riskmart("build"))
     for target in every:
