@@ -148,10 +148,42 @@ create table if not exists raw.model_registry (
     library_versions jsonb not null,
     metrics jsonb not null,
     artifact_file text not null,
-    artifact_sha256 text not null check (length(artifact_sha256) = 64)
+    artifact_sha256 text not null check (length(artifact_sha256) = 64),
+    -- what it was registered as: to be in force, or to be compared only
+    role text not null default 'champion'
+    check (role in ('champion', 'challenger')),
+    -- null where it was not counted yet
+    training_patients bigint,
+    -- by hazard and candidate, the cross-validated figures
+    candidates jsonb not null default '{}',
+    -- by hazard, the candidate it is made of
+    chosen jsonb not null default '{}'
 );
+-- For the models of warehouses that are older than these columns.
+alter table raw.model_registry
+add column if not exists role text not null default 'champion'
+check (role in ('champion', 'challenger')),
+add column if not exists training_patients bigint,
+add column if not exists candidates jsonb not null default '{}',
+add column if not exists chosen jsonb not null default '{}';
 create unique index if not exists model_registry_one_champion
 on raw.model_registry (target) where is_champion;
+
+-- When which model was in force: a version may come back, for another term.
+create table if not exists raw.model_terms (
+    target text not null,
+    model_version text not null references raw.model_registry (model_version),
+    promoted_at timestamptz not null,
+    retired_at timestamptz check (retired_at >= promoted_at),
+    primary key (target, promoted_at)
+);
+create unique index if not exists model_terms_one_in_force
+on raw.model_terms (target) where retired_at is null;
+insert into raw.model_terms (target, model_version, promoted_at)
+select target, model_version, trained_at
+from raw.model_registry
+where is_champion
+on conflict do nothing;
 
 -- The scoring ledger: append-only, one batch a run, one transaction a batch.
 create table if not exists raw.prediction_batches (
