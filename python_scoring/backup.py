@@ -12,9 +12,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import psycopg
-import yaml
 
-from python_scoring import config, server, turns, warehouse
+from python_scoring import config, project_vars, server, turns, warehouse
 from python_scoring.backups import contents, dumps, manifest, models
 from python_scoring.backups.manifest import Manifest
 from python_scoring.embedded import identity
@@ -176,7 +175,7 @@ def _write(folder: Path, made_at: datetime) -> tuple[str, ...]:
         dump = dumps.write(folder / manifest.DUMP, _snapshot(conn))
         listed = Manifest(
             made_at=made_at,
-            riskmart_version=_version(),
+            riskmart_version=project_vars.version(),
             warehouse=config.describe(),
             database=conn.info.dbname,
             server_version=conn.info.server_version,
@@ -193,11 +192,6 @@ def _snapshot(conn: Connection) -> str:
     row = conn.execute("select pg_export_snapshot()").fetchone()
     assert row
     return str(row[0])
-
-
-def _version() -> str:
-    text = (config.PROJECT_DIR / "dbt_project.yml").read_text(encoding="utf-8")
-    return str(yaml.safe_load(text)["version"])
 
 
 def _delete_oldest(place: Path, made: Path, keep: int) -> tuple[Path, ...]:

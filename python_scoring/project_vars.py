@@ -1,4 +1,4 @@
-"""The vars of dbt_project.yml: one place for what SQL and Python both go by."""
+"""What dbt_project.yml says: one place for what SQL and Python both go by."""
 
 from numbers import Real
 from typing import Any
@@ -25,8 +25,8 @@ def share(name: str) -> float:
     return float(value)
 
 
-def count(name: str) -> int:
-    """Read a var that is a whole number from 1.
+def count(name: str, *, least: int = 1) -> int:
+    """Read a var that is a whole number from `least`.
 
     Raises
     ------
@@ -34,11 +34,23 @@ def count(name: str) -> int:
         It is not there, or is something else.
     """
     value = _read(name)
-    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-        raise BadInput(f"{FILE}: {name} is {value!r}; expected a whole number from 1")
+    if not isinstance(value, int) or isinstance(value, bool) or value < least:
+        raise BadInput(
+            f"{FILE}: {name} is {value!r}; expected a whole number from {least}"
+        )
     return value
 
 
+def version() -> str:
+    """Read the project's version."""
+    return str(_content()["version"])
+
+
 def _read(name: str) -> Any:
+    return _content()["vars"].get(name)
+
+
+def _content() -> dict[str, Any]:
     text = (config.PROJECT_DIR / FILE).read_text(encoding="utf-8")
-    return yaml.safe_load(text)["vars"].get(name)
+    content: dict[str, Any] = yaml.safe_load(text)
+    return content

@@ -8,6 +8,7 @@ from psycopg import sql
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
+from python_scoring import project_vars
 from python_scoring.errors import BadInput
 from python_scoring.publication import provenance
 from python_scoring.publication.relations import columns_of
@@ -83,7 +84,7 @@ def begin(conn: Connection) -> int:
             _BEGIN.encode(),
             (
                 provenance.user(),
-                provenance.project_version(),
+                project_vars.version(),
                 provenance.git_commit(),
                 provenance.project_fingerprint(),
                 Jsonb(provenance.inputs(conn)),

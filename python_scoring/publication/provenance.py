@@ -7,10 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from python_scoring import config
-from python_scoring.errors import BadInput
 from python_scoring.warehouse import Connection
 
 # What dbt reads; tests/python is ours.
@@ -66,28 +63,6 @@ def user() -> str:
         return "unknown"
 
 
-def project_version() -> str:
-    """Version of the project, as `dbt_project.yml` says."""
-    return str(_project_file()["version"])
-
-
-def builds_kept() -> int:
-    """How many earlier builds stay: the variable of `dbt_project.yml`.
-
-    Raises
-    ------
-    BadInput
-        It is not a whole number of 0 or more.
-    """
-    kept = _project_file()["vars"].get("builds_kept")
-    if not isinstance(kept, int) or kept < 0:
-        raise BadInput(
-            f"dbt_project.yml: builds_kept is {kept!r}; expected a whole number, "
-            "0 or more"
-        )
-    return kept
-
-
 def _project_files() -> Iterator[Path]:
     yield config.PROJECT_DIR / "dbt_project.yml"
     for part in _PARTS:
@@ -96,12 +71,6 @@ def _project_files() -> Iterator[Path]:
             place = file.relative_to(folder).parts[0]
             if file.suffix in _KINDS and place not in _NOT_DBT:
                 yield file
-
-
-def _project_file() -> dict[str, Any]:
-    text = (config.PROJECT_DIR / "dbt_project.yml").read_text(encoding="utf-8")
-    content: dict[str, Any] = yaml.safe_load(text)
-    return content
 
 
 def _git(*arguments: str) -> str:

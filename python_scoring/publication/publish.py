@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from psycopg import sql
 
-from python_scoring import registry
+from python_scoring import project_vars, registry
 from python_scoring.dbt import Project, target_dir
 from python_scoring.errors import BadInput
 from python_scoring.publication import (
@@ -59,7 +59,7 @@ def publish(
     """Publish a tested candidate; see `swap` for what may go wrong."""
     if build.status != "candidate":
         raise RuntimeError(f"build {build.build_id} is {build.status}, no candidate")
-    keep = provenance.builds_kept()
+    keep = project_vars.count("builds_kept", least=0)
     swapped = swap(
         conn,
         build,
