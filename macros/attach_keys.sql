@@ -1,10 +1,11 @@
 {#-
-    Post-hook of every mart: attaches the keys and checks that its YAML declares
-    and the catalogue lacks. Rebuilding a parent alone drops its children's foreign
-    keys, so those of children that this run leaves alone are attached again here.
+    Post-hook of every mart, but for views, which have no keys: attaches the keys and
+    checks that its YAML declares and the catalogue lacks. Rebuilding a parent alone
+    drops its children's foreign keys, so those of children that this run leaves alone
+    are attached again here.
 -#}
 {% macro attach_keys() %}
-    {% if not execute %}{% do return("") %}{% endif %}
+    {% if not execute or model.config.materialized == "view" %}{% do return("") %}{% endif %}
     {% do _attach_own_keys(model, this) %}
     {% for child in graph.nodes.values()
         if child.resource_type == "model"

@@ -1,7 +1,7 @@
 """The scoring ledger: append-only, one batch a run, one transaction a batch."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from python_scoring import warehouse
 from python_scoring.warehouse import Connection
 
 REASONS = 3
+SCORED_FEATURES = "raw.scored_features"
 
 
 @dataclass(frozen=True)
@@ -24,8 +25,12 @@ class Scores:
         (n,)
     scores
         (n, w) probabilities.
-    reason_features, reason_contributions
-        (n, w, 3) feature ids and log-odds, the weightiest first.
+    reason_features, reason_contributions, reason_values
+        (n, w, 3) feature ids, log-odds and the features' values (NaN is missing),
+        the weightiest first.
+    features
+        (n,) each: what the scores were made from, as columns of
+        ``raw.scored_features``; without, the batch cannot be replayed.
     """
 
     patient_ids: NDArray[np.int64]
@@ -33,6 +38,8 @@ class Scores:
     scores: NDArray[np.float64]
     reason_features: NDArray[np.int16]
     reason_contributions: NDArray[np.float64]
+    reason_values: NDArray[np.float64]
+    features: Mapping[str, NDArray[Any]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -153,6 +160,7 @@ def append(
                 batch_id = _open_batch(conn, target, model_version)
             columns = _columns(chunk, batch_id, window_days)
             rows += warehouse.copy_in(conn, "raw.predictions", columns)
+            _keep_features(conn, chunk, batch_id)
         if batch_id is None:
             return None
         conn.execute(
@@ -176,6 +184,13 @@ def _open_batch(conn: Connection, target: str, model_version: str) -> int:
     return int(row[0])
 
 
+def _keep_features(conn: Connection, chunk: Scores, batch_id: int) -> None:
+    if chunk.features:
+        batch = np.full(len(chunk.patient_ids), batch_id, dtype=np.int64)
+        keys = {"batch_id": batch, "patient_id": chunk.patient_ids}
+        warehouse.copy_in(conn, SCORED_FEATURES, {**keys, **chunk.features})
+
+
 def _columns(
     chunk: Scores, batch_id: int, window_days: tuple[int, ...]
 ) -> dict[str, NDArray[Any]]:
@@ -196,4 +211,5 @@ def _columns(
         contributions = chunk.reason_contributions[:, :, reason]
         columns[f"{name}_feature_id"] = features.reshape(-1)
         columns[f"{name}_contribution"] = contributions.reshape(-1)
+        columns[f"{name}_value"] = chunk.reason_values[:, :, reason].reshape(-1)
     return columns

@@ -206,11 +206,81 @@ create table if not exists raw.predictions (
     reason_1_contribution double precision not null,
     reason_2_contribution double precision not null,
     reason_3_contribution double precision not null,
+    -- the feature's value that the score was made from; NaN where missing
+    reason_1_value double precision not null,
+    reason_2_value double precision not null,
+    reason_3_value double precision not null,
     window_days smallint not null,
     reason_1_feature_id smallint not null,
     reason_2_feature_id smallint not null,
     reason_3_feature_id smallint not null,
     primary key (patient_id, window_days, batch_id)
+);
+-- For the rows of warehouses that are older than these columns: nobody kept them.
+alter table raw.predictions
+add column if not exists reason_1_value double precision not null default 'NaN',
+add column if not exists reason_2_value double precision not null default 'NaN',
+add column if not exists reason_3_value double precision not null default 'NaN';
+
+-- What a batch was scored from, so that it can be scored again: the features of
+-- the readmission model, NaN where missing. Wide columns first, for want of gaps.
+create table if not exists raw.scored_features (
+    batch_id bigint not null,
+    patient_id bigint not null,
+    days_since_last_admission double precision not null,
+    annual_cost double precision not null,
+    cost_percentile double precision not null,
+    inpatient_cost double precision not null,
+    frailty_score double precision not null,
+    complexity_index double precision not null,
+    age integer not null,
+    total_admissions integer not null,
+    total_hospital_days integer not null,
+    total_outpatient_visits integer not null,
+    is_female smallint not null,
+    is_elderly smallint not null,
+    race_code smallint not null,
+    has_esrd smallint not null,
+    has_alzheimers smallint not null,
+    has_chf smallint not null,
+    has_ckd smallint not null,
+    has_cancer smallint not null,
+    has_copd smallint not null,
+    has_depression smallint not null,
+    has_diabetes smallint not null,
+    has_ischemic_heart smallint not null,
+    has_ra_oa smallint not null,
+    has_stroke smallint not null,
+    recent_admission smallint not null,
+    high_outpatient_user smallint not null,
+    high_cost smallint not null,
+    primary key (batch_id, patient_id)
+);
+
+-- Of each feature and score a model was trained on, how many rows were in which
+-- bin: a range (from lower_bound to below upper_bound), a value, any other value,
+-- or none.
+create table if not exists raw.training_distribution (
+    model_version text not null references raw.model_registry (model_version),
+    feature_name text not null,
+    bin smallint not null,
+    bin_kind text not null check (bin_kind in ('missing', 'range', 'value', 'other')),
+    lower_bound double precision,
+    upper_bound double precision,
+    patient_count bigint not null,
+    primary key (model_version, feature_name, bin),
+    check ((bin_kind in ('range', 'value')) = (num_nulls(lower_bound, upper_bound) = 0))
+);
+
+-- The same of a whole cohort, scored just now or before: as of the batch that was
+-- the latest then.
+create table if not exists raw.batch_distribution (
+    batch_id bigint not null references raw.prediction_batches (batch_id),
+    load_id bigint not null,
+    feature_name text not null,
+    bin smallint not null,
+    patient_count bigint not null,
+    primary key (batch_id, load_id, feature_name, bin)
 );
 
 -- One row per `riskmart build`: from what, by whom, and what became of it. The

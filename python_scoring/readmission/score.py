@@ -3,7 +3,7 @@
 from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -135,7 +135,10 @@ def _score_unscored(
         if todo.any():
             # Through the transpose, so that columns stay contiguous.
             chosen = x if todo.all() else x.T[:, todo].T
-            yield score_matrix(hazards, rows["patient_id"][todo], chosen, hashes[todo])
+            ids = rows["patient_id"][todo]
+            scores = score_matrix(hazards, ids, chosen, hashes[todo])
+            kept = {name: rows[name][todo] for name in features.FEATURE_NAMES}
+            yield replace(scores, features=kept)
 
 
 def _patients_query(model_version: str) -> str:
@@ -159,7 +162,7 @@ def score_matrix(
     x: Floats,
     hashes: NDArray[np.int64],
 ) -> ledger.Scores:
-    """Compute risk and the top three reasons of every window.
+    """Compute risk and the top three reasons of every window, with their values.
 
     A row's result is the same to the bit whatever rows stand around it.
 
@@ -173,7 +176,7 @@ def score_matrix(
     count, windows = len(x), len(HORIZON_DAYS)
     risks = np.empty((count, windows))
     ids = np.empty((count, windows, ledger.REASONS), dtype=np.int16)
-    contributions = np.empty((count, windows, ledger.REASONS))
+    contributions, values = np.empty((2, count, windows, ledger.REASONS))
     for start in range(0, count, TILE_ROWS):
         tile = slice(start, start + TILE_ROWS)
         parts = hazards.contributions(x[tile])
@@ -184,4 +187,5 @@ def score_matrix(
         for window in range(windows):
             top = reasons.top_three(phi[window])
             ids[tile, window], contributions[tile, window] = top
-    return ledger.Scores(patient_ids, hashes, risks, ids, contributions)
+            values[tile, window] = np.take_along_axis(x[tile], top[0] - 1, axis=1)
+    return ledger.Scores(patient_ids, hashes, risks, ids, contributions, values)

@@ -14,13 +14,21 @@ from copies import FIXTURES
 
 from python_scoring import ledger, registry, warehouse
 from python_scoring.cohorts import cohort
-from python_scoring.readmission.features import TARGET
+from python_scoring.readmission.features import FEATURE_NAMES, TARGET
 from python_scoring.readmission.horizons import HORIZON_DAYS
 
 ORG = "SYNTH"
 ORGANIZATION_ID = 3
 AS_OF = date(2025, 12, 31)
 FOLDER = FIXTURES / "golden"
+
+# The reasons that they are given, by window: whichever their values, all of these.
+REASONS = (
+    ("has_chf", "total_admissions", "annual_cost"),
+    ("days_since_last_admission", "race_code", "age"),
+    ("has_diabetes", "total_hospital_days", "total_outpatient_visits"),
+)
+CONTRIBUTIONS = (0.5, -0.25, 0.125)
 
 
 def load() -> None:
@@ -51,10 +59,22 @@ def inject_scores() -> None:
             patient_ids=people["patient_id"].to_numpy(np.int64),
             features_hash=people["features_hash"].to_numpy(np.int64),
             scores=scores.loc[people["external_id"], windows].to_numpy(),
-            reason_features=np.broadcast_to(np.int16([7, 16, 22]), shape).copy(),
-            reason_contributions=np.broadcast_to([0.5, 0.25, 0.125], shape).copy(),
+            reason_features=np.broadcast_to(_feature_ids(), shape).copy(),
+            reason_contributions=np.broadcast_to(CONTRIBUTIONS, shape).copy(),
+            reason_values=_values(people["external_id"]).reshape(shape),
         )
         ledger.append(conn, TARGET, model.model_version, HORIZON_DAYS, [batch])
+
+
+def _feature_ids() -> np.ndarray:
+    ids = [[FEATURE_NAMES.index(name) + 1 for name in names] for names in REASONS]
+    return np.array(ids, dtype=np.int16)
+
+
+def _values(external_ids: pd.Series) -> np.ndarray:
+    people = pd.read_csv(FOLDER / "golden.csv").set_index("external_id")
+    names = [name for names in REASONS for name in names]
+    return people.loc[external_ids, names].to_numpy(np.float64)
 
 
 def _people(conn: warehouse.Connection) -> pd.DataFrame:

@@ -126,7 +126,17 @@ def contract_fault(model: Node) -> str | None:
     if not model["contract"]["enforced"]:
         return "no enforced contract"
     keys = [c for c in model["constraints"] if c["type"] == "primary_key"]
-    return None if len(keys) == 1 else f"{len(keys)} primary keys"
+    # A view can have none; `key_fault` sees to it that its key is tested.
+    wanted = 0 if model["config"]["materialized"] == "view" else 1
+    return None if len(keys) == wanted else f"{len(keys)} primary keys"
+
+
+def view_fault(model: Node) -> str | None:
+    """A view among the marts must not show more than its reader may see."""
+    if not is_mart(model) or model["config"]["materialized"] != "view":
+        return None
+    hooks = " ".join(hook["sql"] for hook in model["config"]["post-hook"])
+    return None if "security_invoker = true" in hooks else "reads as its owner"
 
 
 def key_fault(model: Node) -> str | None:
@@ -164,6 +174,7 @@ RULES: list[Callable[[Node], str | None]] = [
     description_fault,
     columns_fault,
     contract_fault,
+    view_fault,
     key_fault,
     length_fault,
     clock_fault,
@@ -197,12 +208,14 @@ GOOD: dict[str, Any] = {
     "description": "One row per visit.",
     "columns": {"visit_id": {"description": "The visit.", "data_type": "bigint"}},
     "contract": {"enforced": True},
+    "config": {"materialized": "table", "post-hook": []},
     "constraints": [{"type": "primary_key"}],
     "tests": ["unique_key"],
     "depends_on": {"nodes": ["model.riskmart.int_visits", "seed.riskmart.races"]},
     "parent_layers": {"int_visits": "intermediate", "visits": "marts"},
     "raw_code": "with\n\nvisits as (\n    select 1\n)\n\nselect * from visits\n",
 }
+_VIEW = {"materialized": "view", "post-hook": [{"sql": "analyze visits"}]}
 _INTERMEDIATE = ["riskmart", "intermediate", "patients", "int_visits"]
 
 # What is done to the good model, and the rule that must say so.
@@ -224,6 +237,8 @@ BAD: list[tuple[Callable[[Node], str | None], dict[str, Any]]] = [
     (columns_fault, {"columns": {"a": {"description": "A.", "data_type": None}}}),
     (contract_fault, {"contract": {"enforced": False}}),
     (contract_fault, {"constraints": [{"type": "unique"}]}),
+    (contract_fault, {"config": _VIEW}),
+    (view_fault, {"config": _VIEW, "constraints": []}),
     (key_fault, {"tests": ["same_row_count"]}),
     (length_fault, {"raw_code": "select 1\n" * (LONGEST_MODEL + 1)}),
     (clock_fault, {"raw_code": "select '{{ run_started_at }}'"}),

@@ -45,7 +45,14 @@ def make_scores(patients: range, seed: int = 0) -> ledger.Scores:
         scores=np.sort(draw.random((count, 3)), axis=1),
         reason_features=draw.integers(1, 28, (count, 3, 3), dtype=np.int16),
         reason_contributions=draw.normal(size=(count, 3, 3)),
+        reason_values=np.where(
+            draw.random((count, 3, 3)) < 0.2, np.nan, draw.normal(size=(count, 3, 3))
+        ),
     )
+
+
+def none_for_nan(values: np.ndarray) -> list[float | None]:
+    return [None if np.isnan(value) else value for value in values.tolist()]
 
 
 def count_rows(conn: Connection) -> tuple[int, int]:
@@ -73,7 +80,9 @@ def test_a_batch_holds_every_number_in_its_place(empty: Connection) -> None:
                     "select batch_id, features_hash, score, reason_1_feature_id,"
                     " reason_2_feature_id, reason_3_feature_id,"
                     " reason_1_contribution, reason_2_contribution,"
-                    " reason_3_contribution from raw.predictions"
+                    " reason_3_contribution, nullif(reason_1_value, 'NaN'),"
+                    " nullif(reason_2_value, 'NaN'), nullif(reason_3_value, 'NaN')"
+                    " from raw.predictions"
                     " where patient_id = %s and window_days = %s",
                     (patient, window),
                 ).fetchall()
@@ -84,6 +93,7 @@ def test_a_batch_holds_every_number_in_its_place(empty: Connection) -> None:
                         chunk.scores[row, column],
                         *chunk.reason_features[row, column],
                         *chunk.reason_contributions[row, column],
+                        *none_for_nan(chunk.reason_values[row, column]),
                     )
                 ]
 

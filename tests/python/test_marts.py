@@ -354,6 +354,70 @@ def test_golden_patients_get_tiers_and_projections(marts: Copy) -> None:
     )
 
 
+def test_reasons_are_put_in_words(marts: Copy) -> None:
+    """Of every kind of value: flags, counts, one, none and missing, codes, money."""
+    actual = marts.frame(
+        "select r.external_id, p.prediction_window, p.reason_text"
+        " from marts.prediction_reasons as p"
+        " inner join raw.patient_registry as r on p.patient_id = r.patient_id"
+        f" where p.organization_id = {golden.ORGANIZATION_ID}"
+        " order by p.reason_rank"
+    )
+    said = actual.groupby(["external_id", "prediction_window"])["reason_text"].apply(
+        list
+    )
+    assert len(said) == 48
+    assert said["g01", "30_day"] == [
+        "no heart failure: raises risk",
+        "no admission in the last year: lowers risk",
+        "no cost in the last year: raises risk",
+    ]
+    assert said["g15", "30_day"] == [
+        "heart failure: raises risk",
+        "4 admissions in the last year: lowers risk",
+        "annual cost of $51,100: raises risk",
+    ]
+    assert said["g02", "30_day"][1] == "1 admission in the last year: lowers risk"
+    assert said["g01", "60_day"] == [
+        "no admission on record: raises risk",
+        "recorded race White: lowers risk",
+        "age 0: raises risk",
+    ]
+    assert said["g15", "60_day"][0] == "1 day since the last admission: raises risk"
+    assert said["g05", "60_day"][0] == "400 days since the last admission: raises risk"
+    assert said["g06", "90_day"] == [
+        "diabetes: raises risk",
+        "no hospital day in the last year: lowers risk",
+        "5 outpatient visits in the last year: raises risk",
+    ]
+
+
+def test_reasons_are_those_of_the_ledger(marts: Copy, expected: pd.DataFrame) -> None:
+    actual = marts.frame("select * from marts.prediction_reasons")
+    names = dict(marts.rows("select feature_id, feature_name from reference.features"))
+    ranks = []
+    for rank in (1, 2, 3):
+        rows = expected[["patient_id", "prediction_window", "organization_id"]].copy()
+        rows["reason_rank"] = rank
+        rows["feature_name"] = expected[f"reason_{rank}_feature_id"].map(names)
+        rows["feature_value"] = expected[f"reason_{rank}_value"]
+        rows["contribution"] = expected[f"reason_{rank}_contribution"]
+        rows["direction"] = np.sign(rows["contribution"]).map(
+            {1: "raises", -1: "lowers", 0: "neither"}
+        )
+        ranks.append(rows)
+    _same(actual, pd.concat(ranks), ["patient_id", "prediction_window", "reason_rank"])
+    assert actual["reason_text"].notna().all()
+
+
+def test_one_patients_reasons_come_by_the_index(marts: Copy) -> None:
+    with warehouse.connect() as conn:
+        conn.execute("set enable_seqscan = off")
+        query = "explain select * from marts.prediction_reasons where patient_id = 7"
+        plan = "\n".join(line for (line,) in conn.execute(query.encode()))
+    assert "predictions_pkey" in plan
+
+
 def test_golden_patients_are_summed_up(marts: Copy) -> None:
     expected = golden.expected_projections()
     where = f"organization_id = {golden.ORGANIZATION_ID}"

@@ -76,10 +76,13 @@ final as (
         batches.model_version,
         reason_1.feature_name as reason_1,
         ledger.reason_1_contribution,
+        ledger.reason_1_value,
         reason_2.feature_name as reason_2,
         ledger.reason_2_contribution,
+        ledger.reason_2_value,
         reason_3.feature_name as reason_3,
         ledger.reason_3_contribution,
+        ledger.reason_3_value,
         batches.scored_at,
         latest_predictions.patient_id is not null as is_active
 

@@ -24,10 +24,13 @@ final as (
         model_version,
         reason_1,
         reason_1_contribution,
+        reason_1_value,
         reason_2,
         reason_2_contribution,
+        reason_2_value,
         reason_3,
         reason_3_contribution,
+        reason_3_value,
         scored_at,
         true as is_active
 
@@ -45,10 +48,13 @@ final as (
         model_version,
         reason_1,
         reason_1_contribution,
+        reason_1_value,
         reason_2,
         reason_2_contribution,
+        reason_2_value,
         reason_3,
         reason_3_contribution,
+        reason_3_value,
         scored_at,
         false as is_active
 

@@ -23,10 +23,13 @@ final as (
         model_version,
         reason_1,
         reason_1_contribution,
+        reason_1_value,
         reason_2,
         reason_2_contribution,
+        reason_2_value,
         reason_3,
         reason_3_contribution,
+        reason_3_value,
         batch_id,
         scored_at
 
