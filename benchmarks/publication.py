@@ -9,7 +9,9 @@ import argparse
 import json
 import os
 import random
+import signal
 import sys
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
@@ -109,7 +111,7 @@ def watch(name: str, step: Step, count: int, seconds: float = 0.0) -> Phase:
         before = identity(conn)
         with reading(target, tuple(STYLES)) as seen:
             taken = 0
-            while taken < count or time.monotonic() < until:
+            while not STOP.is_set() and (taken < count or time.monotonic() < until):
                 taken += 1
                 done = step(conn)
                 phase.note(done)
@@ -120,6 +122,10 @@ def watch(name: str, step: Step, count: int, seconds: float = 0.0) -> Phase:
         phase.is_identity_kept = identity(conn) == before
     phase.readers = seen
     return phase
+
+
+# Set by ctrl-c: what was measured so far is printed.
+STOP = threading.Event()
 
 
 def wait_a_little(conn: Connection) -> None:
@@ -156,6 +162,7 @@ def sweep(real: int, clones: int, seconds: float = _BASELINE_SECONDS) -> list[Ph
 def main(arguments: list[str] | None = None) -> None:
     """Run the parts asked for; print Markdown, and write JSON where asked."""
     options = _parser().parse_args(arguments)
+    signal.signal(signal.SIGINT, lambda *_: STOP.set())
     parts: list[str] = []
     measured: dict[str, Any] = {"load_before": os.getloadavg()[0]}
     if options.real or options.clones:
@@ -169,7 +176,7 @@ def main(arguments: list[str] | None = None) -> None:
     if options.kills:
         with run.fresh_home(options.folder) as home:
             kills = publication_kills.kill_often(
-                options.kills, home, options.seed, options.only
+                options.kills, home, options.seed, options.only, STOP.is_set
             )
             measured["machine"] = measure.machine()
         parts.append(publication_kills.markdown(kills))

@@ -48,7 +48,13 @@ class Kill:
     faults: list[str] = field(default_factory=list)
 
 
-def kill_often(count: int, folder: Path, seed: int, only: list[str]) -> list[Kill]:
+def kill_often(
+    count: int,
+    folder: Path,
+    seed: int,
+    only: list[str],
+    is_stopped: Callable[[], bool] = lambda: False,
+) -> list[Kill]:
     """Kill as often as asked, in turn each command, at random moments.
 
     Parameters
@@ -59,6 +65,8 @@ def kill_often(count: int, folder: Path, seed: int, only: list[str]) -> list[Kil
         Of victims and moments; the machine's own timing stays random.
     only
         Names of the commands to kill; all of them for none.
+    is_stopped
+        Asked before each.
     """
     random.seed(seed)
     print(f"  seed {seed}", file=sys.stderr)
@@ -69,6 +77,8 @@ def kill_often(count: int, folder: Path, seed: int, only: list[str]) -> list[Kil
         target.run()
     kills = []
     for number in range(count):
+        if is_stopped():
+            break
         kills.append(kill_once(every[number % len(every)]))
         print(f"  {number + 1}: {kills[-1]}", file=sys.stderr, flush=True)
     return kills
