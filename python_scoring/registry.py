@@ -71,6 +71,16 @@ def in_force(conn: Connection, target: str, day: date) -> Model | None:
     )
 
 
+def find(conn: Connection, version: str) -> Model | None:
+    """Find a registered model by its version."""
+    return _find(
+        conn,
+        f"select {_COLUMNS} from raw.model_registry"
+        " where model_version = %(version)s",
+        {"version": version},
+    )
+
+
 def _find(conn: Connection, query: str, values: dict[str, Any]) -> Model | None:
     with conn.cursor(row_factory=class_row(Model)) as cursor:
         cursor.execute(query.encode(), values)
