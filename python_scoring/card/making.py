@@ -7,6 +7,8 @@ from python_scoring.card.content import Card
 from python_scoring.card.meaning import Meaning
 from python_scoring.errors import BadInput
 
+FOLDED = ("auroc", "brier")
+
 
 def predictors(card: Card, meanings: dict[str, Meaning]) -> str:
     """List the features in order, with the reference patient's values.
@@ -49,6 +51,9 @@ def model_making(card: Card) -> str:
             card.text("model.additive"),
             card.text("model.choice"),
             candidates(card),
+            "The three together, on the people trained on, each predicted by a model "
+            "that had not seen them:",
+            out_of_fold(card),
             card.text("model.calibration"),
             reference,
         ]
@@ -67,10 +72,10 @@ def candidates(card: Card) -> str:
     names = {name for hazard in hazards for name in model.candidates[hazard]}
     losses = {name: [_log_loss(card, one, name) for one in hazards] for name in names}
     rows = [
-        [_words(name), *(_shown(card, one, name) for one in hazards)]
+        [card.text(f"candidates.{name}"), *(_shown(card, one, name) for one in hazards)]
         for name in sorted(names, key=lambda name: (losses[name], name))
     ]
-    header = ["Candidate (log loss; chosen in bold)", *hazards]
+    header = ["Candidate (log loss ± one standard error; chosen in bold)", *hazards]
     return markdown.table(header, rows)
 
 
@@ -80,21 +85,37 @@ def _first_day(interval: str) -> int:
     return int(found[0]) if found else 0
 
 
-def _words(name: str) -> str:
-    return name.replace("_", " ")
-
-
-def _log_loss(card: Card, hazard: str, name: str) -> float:
+def _log_loss(card: Card, hazard: str, name: str, figure: str = "log_loss") -> float:
     model = card.facts.model
-    value = model.candidates[hazard].get(name, {}).get("log_loss")
+    value = model.candidates[hazard].get(name, {}).get(figure)
     if value is None:
         raise BadInput(
-            f"card: {model.model_version}, candidate {name}, {hazard}: no log_loss in "
+            f"card: {model.model_version}, candidate {name}, {hazard}: no {figure} in "
             "the registry; run `riskmart train`"
         )
     return float(value)
 
 
 def _shown(card: Card, hazard: str, name: str) -> str:
-    text = markdown.number(_log_loss(card, hazard, name), 4)
-    return f"**{text}**" if card.facts.model.chosen.get(hazard) == name else text
+    loss, error = (
+        markdown.number(_log_loss(card, hazard, name, figure), 4)
+        for figure in ("log_loss", "se")
+    )
+    is_chosen = card.facts.model.chosen.get(hazard) == name
+    return f"**{loss} ± {error}**" if is_chosen else f"{loss} ± {error}"
+
+
+def out_of_fold(card: Card) -> str:
+    """Tell how the chosen did on the training people, each held out once."""
+    horizons = card.facts.model.metrics.get("horizons", {})
+    missing = [days for days in card.facts.windows if str(days) not in horizons]
+    if missing:
+        raise BadInput(
+            f"card: {card.facts.model.model_version}: no out-of-fold figures for "
+            f"{missing} days in the registry; run `riskmart train`"
+        )
+    rows = [
+        [f"{days} days", *(markdown.number(horizons[str(days)][f], 4) for f in FOLDED)]
+        for days in card.facts.windows
+    ]
+    return markdown.table(["Window", "AUROC", "Brier score"], rows)

@@ -11,7 +11,7 @@ from xml.etree import ElementTree as Xml
 from python_scoring.card.facts import Bin
 from python_scoring.card.markdown import number, percent
 
-SIDE, LEFT, TOP, BOTTOM = 200, 46, 30, 44
+SIDE, LEFT, TOP, BOTTOM = 200, 62, 30, 44
 PANEL = LEFT + SIDE + 14
 BLUE, GREY, INK = "#0072B2", "#767676", "#222222"
 
@@ -98,6 +98,8 @@ def _draw_axes(panel: Xml.Element, days: int, top: float) -> None:
         _label(panel, words, at, SIDE + 16, "middle")
         _label(panel, words, -6, SIDE - at + 4, "end")
     _label(panel, "predicted", SIDE / 2, SIDE + 34, "middle")
+    turned = _add(panel, "g", transform="rotate(-90)")
+    _label(turned, "observed", -SIDE / 2, 16 - LEFT, "middle")
 
 
 def _label(panel: Xml.Element, words: str, x: float, y: float, anchor: str) -> None:
@@ -111,8 +113,7 @@ def _draw_point(panel: Xml.Element, one: Bin, top: float) -> None:
         for value in (one.lower, one.observed_rate, one.upper)
     )
     _add(panel, "line", x1=x, x2=x, y1=low, y2=high, stroke=BLUE, stroke_width="1.5")
-    point = _add(panel, "circle", cx=x, cy=middle, r="3.5", fill=BLUE)
-    _add(point, "title", _words(one))
+    _add(panel, "circle", cx=x, cy=middle, r="3.5", fill=BLUE)
 
 
 def _at(place: float) -> str:

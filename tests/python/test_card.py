@@ -86,13 +86,14 @@ def reference() -> dict[str, Any]:
 
 def training_metrics(is_synthetic: bool) -> dict[str, Any]:
     counts = {name: {"at_risk": 20_000, "events": 3_000} for name in INTERVALS}
-    return {"hazards": counts, "is_synthetic": is_synthetic}
+    out_of_fold = {str(days): {"auroc": 0.79, "brier": 0.12} for days in WINDOWS}
+    return {"hazards": counts, "horizons": out_of_fold, "is_synthetic": is_synthetic}
 
 
 def candidate_figures() -> dict[str, Any]:
     return {
         interval: {
-            name: {"log_loss": 0.5 - 0.01 * place - 0.1 * hazard}
+            name: {"log_loss": 0.5 - 0.01 * place - 0.1 * hazard, "se": 0.002}
             for place, name in enumerate(CANDIDATES)
         }
         for hazard, interval in enumerate(INTERVALS)
@@ -435,12 +436,12 @@ def test_a_cohort_not_evaluated_says_so(text: str) -> None:
 def test_candidates_are_compared_and_the_chosen_one_is_bold(text: str) -> None:
     header, *rows = tables(section(text, "model"))[0]
     assert header[1:] == list(INTERVALS)
-    ranked = [name.replace("_", " ") for name in reversed(CANDIDATES)]
-    assert [row[0] for row in rows] == ranked
+    words = tomllib.loads(document.ANSWERS_FILE.read_text())["text"]["candidates"]
+    assert [row[0] for row in rows] == [words[name] for name in reversed(CANDIDATES)]
     for row in rows:
-        is_chosen = row[0] == "spline logistic"
+        is_chosen = row[0] == words["spline_logistic"]
         assert all(cell.startswith("**") == is_chosen for cell in row[1:])
-    assert numbers_in(rows[-1][1]) == [0.5]
+    assert numbers_in(rows[-1][1]) == [0.5, 0.002]
 
 
 def test_it_says_which_model_it_is_and_when_it_was_in_force(text: str) -> None:
@@ -507,6 +508,7 @@ def refusal(conn: Connection, folder: Path, **how: Any) -> str:
         (r'^predicts = ".*"$', 'predicts = "?"', "text.predicts"),
         (r'^owner = ".*"$', "", "text.maintainer.owner"),
         (r"^intended_use = \[", 'intended_use = [\n"",', "lists.intended_use[1]"),
+        (r"^prevalence = .*$", "", "text.candidates.prevalence"),
         (r"^\[lists.limits\]$", "[lists.other]", "lists.limits"),
         (r"^\[tripod\]$", "[tripod", "cannot be read"),
     ],
@@ -554,6 +556,19 @@ def test_a_missing_figure_is_refused_by_name(
             "update raw.model_registry set candidates"
             " = candidates #- '{days 31-60,prevalence}'",
             "candidate prevalence, days 31-60",
+        ),
+        (
+            "update raw.model_registry set candidates"
+            " = jsonb_set(candidates, '{days 1-30,net}', '{\"log_loss\": 1}')",
+            "candidate net, days 31-60",
+        ),
+        (
+            "update raw.model_registry set candidates = '{}'",
+            "registered without its candidates",
+        ),
+        (
+            "update raw.model_registry set metrics = metrics #- '{horizons,60}'",
+            "no out-of-fold figures for [60] days",
         ),
         (
             "update raw.model_registry set feature_names"
