@@ -30,8 +30,10 @@ def run(console: Console, pytest_arguments: Sequence[str]) -> int:
         0 where all passed, else 1.
     """
     python = [sys.executable, "-P", "-m"]
-    coverage = ["--cov", "--cov-report=term"]
-    pytest = {"pytest": [*python, "pytest", *(pytest_arguments or coverage)]}
+    # Each worker has a server of its own; a file's tests share its fixtures.
+    parallel = ["-n", "auto", "--maxprocesses", "4", "--dist", "loadfile"]
+    everything = [*parallel, "--cov", "--cov-report=term"]
+    pytest = {"pytest": [*python, "pytest", *(pytest_arguments or everything)]}
     checks = {
         "ruff check": [*python, "ruff", "check", *_PYTHON],
         "ruff format": [*python, "ruff", "format", "--check", "--diff", *_PYTHON],
