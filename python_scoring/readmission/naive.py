@@ -14,6 +14,7 @@ from python_scoring.errors import BadInput
 from python_scoring.readmission import train
 from python_scoring.readmission.features import FEATURE_NAMES
 from python_scoring.readmission.features import FEATURES as MODEL_FEATURES
+from python_scoring.readmission.hazards import TrainingSet
 from python_scoring.readmission.horizons import HORIZON_DAYS, happened_by
 from python_scoring.warehouse import Connection
 
@@ -56,7 +57,7 @@ def _risk(x: Floats, coefficients: Floats) -> Floats:
 
 
 def fit(conn: Connection) -> Comparators:
-    """Fit each on the labelled training rows, for each window.
+    """Fit each on the labelled training rows of the warehouse.
 
     Without training rows there are none, and no model can be told to beat them.
     """
@@ -64,6 +65,11 @@ def fit(conn: Connection) -> Comparators:
         training, _ = train.read_training(conn)
     except BadInput:
         return Comparators({})
+    return fit_on(training)
+
+
+def fit_on(training: TrainingSet) -> Comparators:
+    """Fit each for each window, without penalty."""
     values = single_features(training.x)
     return Comparators(
         {name: _coefficients(values.get(name), training.days) for name in NAMES}
