@@ -1,7 +1,7 @@
 """A fitted model as one curve per feature: what scores, and what is explained.
 
 Whatever estimator was fitted, an additive one on the log-odds scale comes down to
-curves; these are evaluated over a million rows without scikit-learn.
+curves and steps; these are evaluated over a million rows without scikit-learn.
 """
 
 import hashlib
@@ -11,6 +11,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+# Models saved before `terms` was a module name the first two as of this one.
+from python_scoring.readmission.terms import CodeTable as CodeTable
+from python_scoring.readmission.terms import Curve as Curve
+from python_scoring.readmission.terms import Term, arrays
+
 Floats = NDArray[np.float64]
 
 # e^200 three times over still is a double: `reasons` multiplies that often.
@@ -18,98 +23,8 @@ ETA_BOUND = 200.0
 
 
 @dataclass(frozen=True, slots=True)
-class Curve:
-    """A continuous feature's or a flag's contribution to each hazard's log-odds.
-
-    Linear between knots, constant beyond the first and the last.
-
-    Parameters
-    ----------
-    knots
-        (m,) strictly increasing, m >= 2, in the feature's unit.
-    values
-        (k, m) log-odds at the knots for k hazards.
-    missing
-        (k,) log-odds where the feature is NaN.
-    """
-
-    knots: Floats
-    values: Floats
-    missing: Floats
-
-    def evaluate(self, x: Floats, out: Floats) -> None:
-        """Write the log-odds of ``x`` (n,) into ``out`` (k, n).
-
-        A sum of ramps from 0 to 1, one a segment: no search, no table look-up,
-        and a row's result does not depend on where in a chunk it stands.
-        """
-        out[:] = self.values[:, :1]
-        ramp = np.empty_like(x)
-        step = np.empty_like(x)
-        for segment, width in enumerate(np.diff(self.knots)):
-            np.subtract(x, self.knots[segment], out=ramp)
-            ramp /= width
-            np.clip(ramp, 0.0, 1.0, out=ramp)
-            for row, values in zip(out, self.values, strict=True):
-                np.multiply(ramp, values[segment + 1] - values[segment], out=step)
-                row += step
-        absent = np.isnan(x)
-        if absent.any():
-            out[:, absent] = self.missing[:, np.newaxis]
-
-    def shifted(self, by: Floats) -> "Curve":
-        """Give the same curve minus ``by`` (k,)."""
-        return Curve(self.knots, self.values - by[:, np.newaxis], self.missing - by)
-
-    def bound(self) -> Floats:
-        """Largest absolute log-odds for each hazard, (k,)."""
-        return _largest(self.values, self.missing)
-
-
-@dataclass(frozen=True, slots=True)
-class CodeTable:
-    """A coded feature's contribution to each hazard's log-odds.
-
-    Parameters
-    ----------
-    codes
-        (m,) the codes seen in training.
-    values
-        (k, m) their log-odds.
-    other
-        (k,) log-odds of a code never seen.
-    """
-
-    codes: Floats
-    values: Floats
-    other: Floats
-
-    def evaluate(self, x: Floats, out: Floats) -> None:
-        """Write the log-odds of ``x`` (n,) into ``out`` (k, n)."""
-        out[:] = self.other[:, np.newaxis]
-        for code, values in zip(self.codes, self.values.T, strict=True):
-            np.copyto(out, values[:, np.newaxis], where=x == code)
-
-    def shifted(self, by: Floats) -> "CodeTable":
-        """Give the same table minus ``by`` (k,)."""
-        return CodeTable(self.codes, self.values - by[:, np.newaxis], self.other - by)
-
-    def bound(self) -> Floats:
-        """Largest absolute log-odds for each hazard, (k,)."""
-        return _largest(self.values, self.other)
-
-
-def _largest(values: Floats, otherwise: Floats) -> Floats:
-    largest: Floats = np.abs(np.column_stack([values, otherwise])).max(axis=1)
-    return largest
-
-
-Term = Curve | CodeTable
-
-
-@dataclass(frozen=True, slots=True)
 class AdditiveHazards:
-    """Conditional hazards as sums of curves, relative to a reference patient.
+    """Conditional hazards as sums of terms, relative to a reference patient.
 
     Parameters
     ----------
@@ -165,11 +80,11 @@ class AdditiveHazards:
     def digest(self) -> str:
         """SHA-256 of all that decides a score: equal digests, equal models."""
         total = hashlib.sha256("\n".join(self.feature_names).encode())
-        arrays = [self.reference, self.reference_eta]
+        numbers = [self.reference, self.reference_eta]
         for term in self.terms:
             total.update(type(term).__name__.encode())
-            arrays += [getattr(term, name) for name in term.__slots__]
-        for array in arrays:
+            numbers += arrays(term)
+        for array in numbers:
             total.update(repr(array.shape).encode())
             total.update(np.ascontiguousarray(array, dtype="<f8").tobytes())
         return total.hexdigest()

@@ -5,19 +5,23 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from sklearn.metrics import brier_score_loss, roc_auc_score
 
 from python_scoring import artifacts, registry, warehouse
 from python_scoring.errors import BadInput
-from python_scoring.readmission import features, hazards
+from python_scoring.readmission import features, hazards, selection
 from python_scoring.readmission.additive import AdditiveHazards
-from python_scoring.readmission.hazards import FittedHazards, TrainingSet
+from python_scoring.readmission.hazards import FittedHazards
 from python_scoring.readmission.horizons import (
     HORIZON_DAYS,
     INTERVALS,
     at_risk,
     happened,
-    happened_by,
+)
+from python_scoring.readmission.selection import Comparison
+from python_scoring.readmission.training_set import (
+    FOLDS,
+    TrainingSet,
+    check_training,
 )
 from python_scoring.warehouse import Connection
 
@@ -29,7 +33,8 @@ class TrainResult:
     """What a training came to.
 
     ``is_unchanged`` tells that the model in force already is this one;
-    ``is_synthetic`` that it has seen generated people only.
+    ``is_synthetic`` that it has seen generated people only. ``chosen`` names a
+    candidate for each hazard, ``candidates`` holds the figures of all.
     """
 
     model_version: str
@@ -38,6 +43,8 @@ class TrainResult:
     rows: int
     patients: int
     metrics: dict[str, Any]
+    chosen: dict[str, str]
+    candidates: dict[str, dict[str, dict[str, Any]]]
 
 
 def train(conn: Connection, seed: int) -> TrainResult:
@@ -52,13 +59,17 @@ def train(conn: Connection, seed: int) -> TrainResult:
     BadInput
         If there are no rows to learn from, or too few or odd ones; the model in
         force stays.
+    GateFailed
+        If no candidate beats the naive ones; the model in force stays.
     """
     features.check_built(conn)
     training, is_synthetic = read_training(conn)
-    hazards.check_training(training)
+    check_training(training)
     training = training.in_canonical_order()
     data = fingerprint(training, seed)
-    fitted = hazards.fit_hazards(training, seed)
+    comparison = selection.compare(training, seed)
+    selection.check_beats_naive(comparison)
+    fitted = hazards.fit_hazards(training, seed, comparison.chosen)
     version = _version(data, fitted.additive)
     current = registry.champion(conn, features.TARGET)
     is_unchanged = _is_in_force(current, version)
@@ -66,15 +77,26 @@ def train(conn: Connection, seed: int) -> TrainResult:
         metrics = current.metrics
     else:
         metrics = {
-            **out_of_fold_metrics(training, seed),
+            **out_of_fold_metrics(training, comparison),
             "seed": seed,
             "is_synthetic": is_synthetic,
         }
-        _register(conn, fitted, training, version, data, metrics)
+        _register(conn, fitted, training, comparison, version, data, metrics)
     conn.commit()
-    people = len(np.unique(training.patient_ids))
-    rows = len(training.days)
-    return TrainResult(version, is_unchanged, is_synthetic, rows, people, metrics)
+    return TrainResult(
+        version,
+        is_unchanged,
+        is_synthetic,
+        rows=len(training.days),
+        patients=_count_people(training),
+        metrics=metrics,
+        chosen=dict(comparison.chosen),
+        candidates=comparison.figures,
+    )
+
+
+def _count_people(training: TrainingSet) -> int:
+    return len(np.unique(training.patient_ids))
 
 
 def read_training(conn: Connection) -> tuple[TrainingSet, bool]:
@@ -165,24 +187,17 @@ def _is_in_force(current: registry.Model | None, version: str) -> bool:
     )
 
 
-def out_of_fold_metrics(training: TrainingSet, seed: int) -> dict[str, Any]:
-    """Judge the procedure on people it has not seen: AUROC and Brier score.
+def out_of_fold_metrics(
+    training: TrainingSet, comparison: Comparison
+) -> dict[str, Any]:
+    """Judge what was chosen on people it has not seen, and count what it saw.
 
     Returns
     -------
-    ``{"horizons": {"30": {"events", "auroc", "brier"}, ...}, "hazards":
-    {"days 1-30": {"at_risk", "events"}, ...}, "folds": 5}``
+    ``{"horizons": {"30": {"events", "log_loss", "auroc", "brier"}, ...},
+    "hazards": {"days 1-30": {"at_risk", "events"}, ...}, "folds": 5}``
     """
-    risk = hazards.out_of_fold_risk(training, seed)
     days = training.days
-    horizons = {}
-    for position, horizon in enumerate(HORIZON_DAYS):
-        event = happened_by(days, horizon)
-        horizons[str(horizon)] = {
-            "events": int(event.sum()),
-            "auroc": float(roc_auc_score(event, risk[:, position])),
-            "brier": float(brier_score_loss(event, risk[:, position])),
-        }
     counts = {
         str(interval): {
             "at_risk": int(at_risk(days, interval).sum()),
@@ -190,13 +205,15 @@ def out_of_fold_metrics(training: TrainingSet, seed: int) -> dict[str, Any]:
         }
         for interval in INTERVALS
     }
-    return {"horizons": horizons, "hazards": counts, "folds": hazards.FOLDS}
+    horizons = selection.horizon_figures(comparison, days)
+    return {"horizons": horizons, "hazards": counts, "folds": FOLDS}
 
 
 def _register(
     conn: Connection,
     fitted: FittedHazards,
     training: TrainingSet,
+    comparison: Comparison,
     version: str,
     data: str,
     metrics: dict[str, Any],
@@ -220,10 +237,13 @@ def _register(
         target=features.TARGET,
         training_fingerprint=data,
         training_rows=len(training.days),
+        training_patients=_count_people(training),
         feature_names=list(features.FEATURE_NAMES),
         reference_patient=_describe_reference(fitted.additive),
         library_versions=versions,
         metrics=metrics,
+        candidates=comparison.figures,
+        chosen=dict(comparison.chosen),
         artifact_file=artifact_file,
         artifact_sha256=sha256,
     )

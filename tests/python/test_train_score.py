@@ -1,5 +1,6 @@
 """Training and scoring against a warehouse, from feature rows to the ledger."""
 
+import dataclasses
 import datetime
 import threading
 from collections.abc import Callable, Iterator
@@ -10,10 +11,11 @@ import numpy as np
 import pytest
 
 from python_scoring import artifacts, config, ledger, registry, warehouse
-from python_scoring.errors import BadInput
-from python_scoring.readmission import features, hazards, score, train
+from python_scoring.errors import BadInput, GateFailed
+from python_scoring.readmission import features, hazards, score, selection, train
 from python_scoring.readmission.features import FEATURE_NAMES, FEATURES
 from python_scoring.readmission.horizons import INTERVALS, cumulative_risk
+from python_scoring.readmission.training_set import TrainingSet
 from python_scoring.warehouse import Connection
 
 PATIENTS = 700
@@ -24,7 +26,7 @@ Known = dict[tuple[str, int], Any]
 
 @pytest.fixture(scope="module")
 def judged() -> Known:
-    """Out-of-fold metrics by fingerprint and seed: worked out once a module."""
+    """Comparisons by fingerprint and seed: worked out once a module."""
     return {}
 
 
@@ -37,10 +39,10 @@ def fits() -> Known:
 def once(function: Callable[..., Any], known: Known) -> Callable[..., Any]:
     """Remember what a function made of a training set and a seed."""
 
-    def remembered(training: hazards.TrainingSet, seed: int) -> Any:
+    def remembered(training: TrainingSet, seed: int, *given: Any) -> Any:
         key = (train.fingerprint(training, seed), seed)
         if key not in known:
-            known[key] = function(training, seed)
+            known[key] = function(training, seed, *given)
         return known[key]
 
     return remembered
@@ -51,8 +53,7 @@ def mart(
     conn: Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, judged: Known
 ) -> Iterator[Connection]:
     """Warehouse with empty feature relations and artifacts in a folder of its own."""
-    judge_once = once(train.out_of_fold_metrics, judged)
-    monkeypatch.setattr(train, "out_of_fold_metrics", judge_once)
+    monkeypatch.setattr(selection, "compare", once(selection.compare, judged))
     monkeypatch.setattr(config, "artifact_dir", lambda: tmp_path / "artifacts")
     types = {"flag": "smallint", "code": "smallint", "number": "double precision"}
     columns = ", ".join(f"{f.name} {types.get(f.data_type, 'int')}" for f in FEATURES)
@@ -190,6 +191,10 @@ def test_training_registers_a_champion_that_can_be_loaded(mart: Connection) -> N
     assert model.reference_patient["name"] == "median training member"
     assert set(model.reference_patient["values"]) == set(FEATURE_NAMES)
     assert model.metrics["seed"] == 3
+    assert model.training_patients == 1200
+    assert model.candidates == result.candidates
+    assert model.chosen == result.chosen
+    assert set(model.chosen) == set(model.candidates) == set(map(str, INTERVALS))
     stored = score.load_hazards(model)
     assert stored.reference_eta.tolist() == model.reference_patient["log_odds"]
 
@@ -292,6 +297,85 @@ def test_too_little_to_learn_from_leaves_the_champion(mart: Connection) -> None:
     assert version_of(mart) == version
 
 
+def test_outcomes_that_nothing_predicts_leave_the_champion(mart: Connection) -> None:
+    """As where outcomes were joined to the wrong people."""
+    add_training(mart)
+    version = train.train(mart, seed=3).model_version
+    before = fetch(mart, "select * from raw.model_registry")
+    mart.execute(
+        "update intermediate.int_patient_outcomes as o"
+        " set days_to_readmission = other.days_to_readmission"
+        " from (select 5000 + (patient_id + 700) % 1200 as patient_id,"
+        " days_to_readmission from intermediate.int_patient_outcomes) as other"
+        " where o.patient_id = other.patient_id"
+    )
+    mart.commit()
+    with pytest.raises(GateFailed, match=r"nothing that does not beat it"):
+        train.train(mart, seed=3)
+    mart.rollback()
+    assert version_of(mart) == version
+    assert fetch(mart, "select * from raw.model_registry") == before
+    assert len(list(config.artifact_dir().iterdir())) == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (
+            "update intermediate.int_patient_features set has_stroke = 1",
+            r"feature has_stroke: 1\.0 in every row",
+        ),
+        (
+            "update intermediate.int_patient_outcomes set days_to_readmission = null"
+            " where days_to_readmission > 60",
+            r"days 61-90: 0 people readmitted",
+        ),
+        (
+            "update intermediate.int_patient_features set annual_cost = 'infinity'"
+            " where patient_id = 5007",
+            r"feature annual_cost, row \d+: inf",
+        ),
+    ],
+)
+def test_what_cannot_be_learnt_from_is_refused_by_name_and_writes_nothing(
+    mart: Connection, change: str, told: str
+) -> None:
+    add_training(mart)
+    version = train.train(mart, seed=3).model_version
+    before = fetch(mart, "select * from raw.model_registry")
+    mart.execute(change.encode())
+    mart.commit()
+    with pytest.raises(BadInput, match=told):
+        train.train(mart, seed=3)
+    mart.rollback()
+    assert version_of(mart) == version
+    assert fetch(mart, "select * from raw.model_registry") == before
+    assert len(list(config.artifact_dir().iterdir())) == 1
+
+
+def test_a_model_of_mixed_hazards_scores_as_its_pipelines_do(
+    mart: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And its version says so: other hazards from the same people, another model."""
+    add_training(mart)
+    splines = train.train(mart, seed=3).model_version
+    names = map(str, INTERVALS)
+    kinds = ("additive_boosting", "spline_logistic", "additive_boosting")
+    mixed = dict(zip(names, kinds, strict=True))
+    compare = selection.compare
+    monkeypatch.setattr(
+        selection,
+        "compare",
+        lambda *given: dataclasses.replace(compare(*given), chosen=mixed),
+    )
+    result = train.train(mart, seed=3)
+    assert result.model_version != splines
+    assert result.chosen == mixed
+    add_cohort(mart)
+    score.score(mart)
+    assert_scored_by_the_pipelines(mart)
+
+
 def test_before_the_first_build_the_refusal_says_so(mart: Connection) -> None:
     mart.execute("drop table intermediate.int_patient_features")
     for command in (lambda: train.train(mart, 1), lambda: score.score(mart)):
@@ -329,15 +413,19 @@ def test_every_current_patient_is_scored_in_every_window(ready: Connection) -> N
 
 def test_scores_are_those_of_the_fitted_pipelines(ready: Connection) -> None:
     score.score(ready)
+    assert_scored_by_the_pipelines(ready)
+
+
+def assert_scored_by_the_pipelines(conn: Connection) -> None:
     x, _ = draw_people(PATIENTS, 7)
-    model = registry.champion(ready, "readmission")
+    model = registry.champion(conn, "readmission")
     assert model is not None
     path = artifacts.path_of(model.artifact_file)
     pipelines = artifacts.load_verified(path, model.artifact_sha256)["pipelines"]
     hazard = np.column_stack([p.predict_proba(x)[:, 1] for p in pipelines])
     expected = 1 - np.cumprod(1 - hazard, axis=1)
     found = fetch(
-        ready, "select score from raw.predictions order by patient_id, window_days"
+        conn, "select score from raw.predictions order by patient_id, window_days"
     )
     np.testing.assert_allclose(
         np.array(found).reshape(PATIENTS, 3), expected, atol=1e-10
@@ -529,7 +617,7 @@ def test_reasons_explain_the_stored_score(ready: Connection) -> None:
 
 def test_fingerprints_ignore_order_and_notice_everything_else() -> None:
     x, days = draw_people(60, 1)
-    base = hazards.TrainingSet(np.arange(60, dtype=np.int64), x, days)
+    base = TrainingSet(np.arange(60, dtype=np.int64), x, days)
     one = train.fingerprint(base, 1)
     order = np.random.default_rng(1).permutation(60)
     assert train.fingerprint(base.take(order), 1) == one
@@ -537,7 +625,7 @@ def test_fingerprints_ignore_order_and_notice_everything_else() -> None:
     for field in ("patient_ids", "x", "days"):
         changed = {name: value.copy() for name, value in vars(base).items()}
         changed[field].flat[5] += 1
-        assert train.fingerprint(hazards.TrainingSet(**changed), 1) != one
+        assert train.fingerprint(TrainingSet(**changed), 1) != one
 
 
 def test_the_feature_relations_are_named_once() -> None:
