@@ -20,7 +20,7 @@ from benchmarks import (
     real_uci_run,
 )
 from benchmarks.real_judge import spread
-from benchmarks.real_sample import Sample, split_people
+from benchmarks.real_sample import Predictor, Sample, split_people
 from python_scoring import metrics
 
 needs_uci = pytest.mark.skipif(
@@ -82,6 +82,17 @@ def test_nobody_who_died_or_left_for_a_hospice_is_kept(
     column = ["discharge_disposition_id"]
     table = pd.read_csv(real_uci.FILE, usecols=column, dtype=str)
     assert np.array_equal(encounters.is_ended, table[column[0]].isin(ids))
+
+
+def test_first_is_the_lowest_encounter_that_did_not_end() -> None:
+    x = np.arange(6.0)[:, np.newaxis]
+    person = np.array([7, 7, 8, 8, 9, 7])
+    sample = Sample((Predictor("row", "number"),), person, x, np.zeros(6, bool))
+    is_ended = np.array([False, False, True, False, True, False])
+    encounter = np.array([50, 20, 10, 40, 30, 60])
+    first = real_uci.Encounters(sample, is_ended, encounter).first()
+    assert first.person.tolist() == [7, 8]
+    assert first.column("row").tolist() == [1, 3]
 
 
 @needs_uci
