@@ -1,5 +1,6 @@
 """The model card: nothing blank, every question answered, the warehouse's numbers."""
 
+import os
 import re
 import shutil
 import tomllib
@@ -126,19 +127,24 @@ def outcomes(count: int, seed: int) -> Outcomes:
     )
 
 
-def subject(org_code: str, load_id: int) -> evaluation_store.Subject:
+def subject(
+    org_code: str, load_id: int, as_of: date = date(2025, 12, 31)
+) -> evaluation_store.Subject:
     return evaluation_store.Subject(
         target=TARGET,
         model_version=VERSION,
         artifact_sha256="cd" * 32,
         load_id=load_id,
         org_code=org_code,
-        as_of_date=date(2025, 12, 31),
+        as_of_date=as_of,
     )
 
 
 def evaluate(conn: Connection) -> int:
-    """Judge the model on the baseline, twice, and on a small cohort; not on a third."""
+    """Judge the model on the baseline, twice, on a small cohort, and on one before.
+
+    Of another cohort nothing is known. The card goes into the second evaluation.
+    """
     evaluation_store.write(conn, subject("BASELINE", 0), outcomes(500, 1), RULES)
     judged = evaluation_store.write(
         conn, subject("BASELINE", 0), outcomes(3_000, 2), RULES
@@ -147,6 +153,8 @@ def evaluate(conn: Connection) -> int:
     evaluation_store.note_not_evaluated(
         conn, subject("SYNTH", 2), "nobody's outcomes are known"
     )
+    earlier = subject("BASELINE", 3, date(2024, 12, 31))
+    evaluation_store.write(conn, earlier, outcomes(600, 4), RULES)
     return judged
 
 
@@ -290,6 +298,7 @@ def test_all_features_are_listed_in_the_models_order(text: str) -> None:
     values = {row[1]: row[4] for row in rows}
     assert values["`age`"] == "74"
     assert values["`is_female`"] == "yes"
+    assert values["`has_chf`"] == "no"
     assert values["`cost_percentile`"] == "0.50"
     assert values["`days_since_last_admission`"] == "none on record"
 
@@ -425,11 +434,15 @@ def test_the_plot_has_a_point_for_each_decile(
 def test_a_cohort_not_evaluated_says_so(text: str) -> None:
     _, *rows = tables(section(text, "figures"))[1]
     cohorts = {row[0]: row[1:] for row in rows}
-    names = ("BASELINE", "CMS500", "SYNTH")
-    assert list(cohorts) == [f"{name} as of 2025-12-31" for name in names]
+    assert list(cohorts) == [
+        "BASELINE as of 2024-12-31",
+        "BASELINE as of 2025-12-31",
+        "CMS500 as of 2025-12-31",
+        "SYNTH as of 2025-12-31",
+    ]
     [_, auroc, _] = cohorts["SYNTH as of 2025-12-31"]
     assert auroc == "**not evaluated**: nobody's outcomes are known"
-    assert "1 of 3 cohorts could not be evaluated" in section(text, "figures")
+    assert "1 of 4 cohorts could not be evaluated" in section(text, "figures")
     assert "too few" in cohorts["CMS500 as of 2025-12-31"][1]
 
 
@@ -610,6 +623,22 @@ def test_a_refusal_leaves_the_card_that_was_there(
     with pytest.raises(BadInput):
         card.write(conn, None, path.parent)
     assert path.read_text(encoding="utf-8") == before
+
+
+def test_a_failed_write_leaves_nothing_of_itself(
+    conn: Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = card.write(conn, None, tmp_path)
+    path.write_text("the card that was there")
+
+    def full(*_: object) -> None:
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(os, "replace", full)
+    with pytest.raises(OSError, match="no space"):
+        card.write(conn, None, tmp_path)
+    assert path.read_text() == "the card that was there"
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_a_blank_cell_is_refused() -> None:
