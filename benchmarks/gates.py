@@ -1,9 +1,10 @@
 """Whether the gates let honest models through, and stop spoilt ones.
 
-For each seed of the generator a model is fitted on 20,000 people and judged on
-3,000 others. Its evaluation is written as that of the model in force on the gate
-cohort of a warehouse of its own, and the gates are the project's own dbt tests,
-compiled once and run as SQL.
+For each seed of the generator a model is fitted on 20,000 people, by the estimators
+that training chose on the cohort that ships, and judged on 3,000 others. Its
+evaluation is written as that of the model in force on the gate cohort of a warehouse
+of its own, and the gates are the project's own dbt tests, compiled once and run as
+SQL.
 
     python -m benchmarks.gates [--seeds 50]
 
@@ -70,6 +71,7 @@ class Bench:
     """A warehouse with a model in force, and the gates' queries by name."""
 
     conn: Connection
+    model: registry.Model
     gates: dict[str, str]
 
     def failed(self, candidate: Candidate) -> list[str]:
@@ -84,12 +86,10 @@ class Bench:
         return bool(row and row[0])
 
     def _put_in_place(self, candidate: Candidate) -> None:
-        model = registry.champion(self.conn, features.TARGET)
-        assert model is not None
         subject = Subject(
             target=features.TARGET,
-            model_version=model.model_version,
-            artifact_sha256=candidate.sha256 or model.artifact_sha256,
+            model_version=self.model.model_version,
+            artifact_sha256=candidate.sha256 or self.model.artifact_sha256,
             load_id=0,
             org_code=generator.BASELINE_ORG_CODE,
             as_of_date=date.fromisoformat(generator.BASELINE_INDEX_DATE),
@@ -120,7 +120,9 @@ def open_bench(conn: Connection, project: Project) -> Bench:
     queries[HORIZONS] = queries[HORIZONS].replace(
         f"{database}{history}", "pg_temp.prediction_history"
     )
-    return Bench(conn, {name: queries[name] for name in GATES})
+    model = registry.champion(conn, features.TARGET)
+    assert model is not None
+    return Bench(conn, model, {name: queries[name] for name in GATES})
 
 
 def judge(
@@ -134,7 +136,7 @@ def judge(
     for seed in seeds:
         print(f"  seed {seed} ...", file=sys.stderr, flush=True)
         for name, candidate in _candidates(
-            spoilt_models.draw(seed, training, patients)
+            spoilt_models.draw(seed, bench.model.chosen, training, patients)
         ):
             tallies[name].add(bench.failed(candidate))
     return tallies

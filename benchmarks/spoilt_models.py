@@ -1,6 +1,6 @@
 """Honest models and spoilt ones, and held-out people to judge them by."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -11,12 +11,12 @@ from python_scoring.cohorts import generator
 from python_scoring.cohorts.synthetic.derived import reported_derived_columns
 from python_scoring.evaluation import Outcomes
 from python_scoring.readmission import features, hazards, naive
-from python_scoring.readmission.hazards import TrainingSet
 from python_scoring.readmission.horizons import (
     HORIZON_DAYS,
     cumulative_risk,
     happened_by,
 )
+from python_scoring.readmission.training_set import TrainingSet
 
 # Apart from the seeds of what ships.
 FIRST_TRAINING_SEED = 10_000
@@ -35,27 +35,31 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Draw:
-    """What a seed gives: a training set, people held out (n, 27), their days."""
+    """What a seed gives: a training set, people held out (n, 27), their days.
+
+    ``chosen`` names the candidate for each hazard.
+    """
 
     seed: int
+    chosen: Mapping[str, str]
     training: TrainingSet
     x: Floats
     days: NDArray[np.int16]
 
-    def candidate(self, risk: Floats, training: TrainingSet | None = None) -> Candidate:
+    def candidate(self, risk: Floats, training: TrainingSet) -> Candidate:
         """Judge risks beside the naive models of the same training set."""
-        comparators = naive.fit_on(training or self.training)
+        comparators = naive.fit_on(training)
         event = np.column_stack([happened_by(self.days, d) for d in HORIZON_DAYS])
         people = np.arange(len(self.days), dtype=np.int64)
         naive_risk = comparators.risk(naive.single_features(self.x))
         return Candidate(Outcomes(HORIZON_DAYS, people, risk, event, {}, naive_risk))
 
 
-def draw(seed: int, training: int, patients: int) -> Draw:
+def draw(seed: int, chosen: Mapping[str, str], training: int, patients: int) -> Draw:
     """Generate training and held-out people, who share nobody."""
     x, days = _people(training, FIRST_TRAINING_SEED + seed)
     held_out = _people(patients, FIRST_COHORT_SEED + seed)
-    return Draw(seed, TrainingSet(np.arange(training), x, days), *held_out)
+    return Draw(seed, chosen, TrainingSet(np.arange(training), x, days), *held_out)
 
 
 def _people(count: int, seed: int) -> tuple[Floats, NDArray[np.int16]]:
@@ -65,26 +69,27 @@ def _people(count: int, seed: int) -> tuple[Floats, NDArray[np.int16]]:
     return x, np.nan_to_num(people.days_to_readmission).astype(np.int16)
 
 
-def _fitted_risk(training: TrainingSet, x: Floats, seed: int) -> Floats:
-    return cumulative_risk(hazards.fit_hazards(training, seed).additive.eta(x))
+def _fit(drawn: Draw, training: TrainingSet) -> Candidate:
+    fitted = hazards.fit_hazards(training, drawn.seed, drawn.chosen)
+    return drawn.candidate(cumulative_risk(fitted.additive.eta(drawn.x)), training)
 
 
 def honest(drawn: Draw) -> Candidate:
-    """Fit as `riskmart train` does."""
-    return drawn.candidate(_fitted_risk(drawn.training, drawn.x, drawn.seed))
+    """Fit as `riskmart train` does, once it has chosen among the candidates."""
+    return _fit(drawn, drawn.training)
 
 
 def shuffled_labels(drawn: Draw, _: Candidate) -> Candidate:
     """Fit on outcomes dealt to anybody; the naive models are fitted on these too."""
     days = np.random.default_rng(drawn.seed).permutation(drawn.training.days)
-    training = replace(drawn.training, days=days)
-    return drawn.candidate(_fitted_risk(training, drawn.x, drawn.seed), training)
+    return _fit(drawn, replace(drawn.training, days=days))
 
 
 def constant(drawn: Draw, _: Candidate) -> Candidate:
     """Predict the training set's event rate for everyone."""
     rates = [happened_by(drawn.training.days, d).mean() for d in HORIZON_DAYS]
-    return drawn.candidate(np.tile(rates, (len(drawn.days), 1)))
+    risk = np.tile(rates, (len(drawn.days), 1))
+    return drawn.candidate(risk, drawn.training)
 
 
 def swapped_people(drawn: Draw, model: Candidate) -> Candidate:

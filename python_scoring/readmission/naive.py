@@ -14,8 +14,8 @@ from python_scoring.errors import BadInput
 from python_scoring.readmission import train
 from python_scoring.readmission.features import FEATURE_NAMES
 from python_scoring.readmission.features import FEATURES as MODEL_FEATURES
-from python_scoring.readmission.hazards import TrainingSet
 from python_scoring.readmission.horizons import HORIZON_DAYS, happened_by
+from python_scoring.readmission.training_set import TrainingSet
 from python_scoring.warehouse import Connection
 
 Floats = NDArray[np.float64]

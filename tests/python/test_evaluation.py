@@ -16,6 +16,7 @@ from python_scoring.errors import BadInput
 from python_scoring.evaluation import Group, Outcomes, Rules
 from python_scoring.readmission import evaluate, features, naive, score
 from python_scoring.readmission.evaluate import EvaluateResult, Verdict
+from python_scoring.readmission.training_set import TrainingSet
 from python_scoring.warehouse import Connection
 
 RULES = Rules({1: 0.0, 2: 0.2, 3: 0.4, 4: 0.6, 5: 0.8}, 0.99, 100)
@@ -158,7 +159,7 @@ def test_naive_models_meet_the_rates_they_were_fitted_on() -> None:
     x[:, conditions] = random.random(2_000) < 0.4
     odds = np.exp(-1 + x[:, place] + x[:, conditions])
     days = np.where(random.random(2_000) < odds / (1 + odds), 20, 0).astype(np.int16)
-    training = naive.TrainingSet(np.arange(2_000), x, days)
+    training = TrainingSet(np.arange(2_000), x, days)
     singles = naive.single_features(x)
     for name, risk in naive.fit_on(training).risk(singles).items():
         assert risk.shape == (2_000, 3)
