@@ -75,8 +75,7 @@ def find(conn: Connection, version: str) -> Model | None:
     """Find a registered model by its version."""
     return _find(
         conn,
-        f"select {_COLUMNS} from raw.model_registry"
-        " where model_version = %(version)s",
+        f"select {_COLUMNS} from raw.model_registry where model_version = %(version)s",
         {"version": version},
     )
 
@@ -105,8 +104,8 @@ def register(conn: Connection, model: Model) -> None:
     }
     slots = ", ".join(f"%({name})s" for name in Model.__dataclass_fields__)
     conn.execute(
-        f"insert into raw.model_registry ({_COLUMNS}, is_champion)"
-        f" values ({slots}, false)"
+        f"insert into raw.model_registry ({_COLUMNS}, is_champion, trained_at)"
+        f" values ({slots}, false, clock_timestamp())"
         " on conflict (model_version) do update set"
         " artifact_file = excluded.artifact_file,"
         " artifact_sha256 = excluded.artifact_sha256,"

@@ -90,7 +90,7 @@ def draw_people(rows: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     )
     days = np.zeros(rows, dtype=np.int16)
     for interval in INTERVALS:
-        hazard = 1 / (1 + np.exp(2.0 - 1.5 * x[:, 6] - 0.2 * x[:, 15]))
+        hazard = 1 / (1 + np.exp(3.0 - 2.5 * x[:, 6] - 0.3 * x[:, 15]))
         hit = (days == 0) & (draw.random(rows) < hazard)
         days[hit] = interval.until
     return x, days
