@@ -1,6 +1,6 @@
 """What every section of a card is written from, and the sections' titles."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -36,13 +36,13 @@ TOO_FEW = "too few"
 class Card:
     """A model's facts and what people have written of it.
 
-    ``drift`` are the rows of the drift table, worst first; None where nothing has
-    measured it.
+    ``drift`` are the rows of the drift table, worst first by cohort; none where
+    nothing has been published.
     """
 
     facts: Facts
     answers: Answers
-    drift: "list[tuple[str, ...]] | None" = None
+    drift: Sequence[tuple[str, ...]] = ()
 
     def text(self, name: str) -> str:
         """Find a text, its {section} slots turned into links."""

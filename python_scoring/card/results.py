@@ -222,6 +222,8 @@ def drift(card: Card) -> str:
     """Say how far people and scores have moved from those of training."""
     opening = card.text("judging.drift")
     if not card.drift:
-        return f"{opening}\n\n**Not measured yet** for this model."
+        return f"{opening}\n\n**Nothing published yet**: build and publish first."
     header = ["Cohort", "Feature or score", "Index (PSI)"]
-    return f"{opening}\n\n{markdown.table(header, card.drift, words=(0, 1))}"
+    table = markdown.table(header, card.drift, words=(0, 1))
+    most = "Those that moved most, of each cohort that it has scored:"
+    return f"{opening}\n\n{most}\n\n{table}"

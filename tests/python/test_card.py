@@ -480,6 +480,36 @@ def test_it_says_whether_the_people_were_synthetic(
     assert "No: people are synthetic" not in own
 
 
+def test_drift_shows_what_moved_most_and_says_when_nothing_is_known(
+    conn: Connection, text: str, tmp_path: Path
+) -> None:
+    assert "**Nothing published yet**" in section(text, "drift")
+    conn.execute("drop schema if exists marts cascade")
+    conn.execute("create schema marts")
+    conn.execute(
+        "create table marts.organizations as"
+        " select 1 as organization_id, 'BASELINE' as org_code"
+    )
+    conn.execute(
+        "create table marts.model_drift as"
+        " select 1 as organization_id, model_version, 'feature_' || number"
+        " as feature_name, nullif(number, 1) / 100.0::float8 as psi"
+        " from generate_series(1, 11) as number, (values (%s), ('other')) as m"
+        " (model_version)",
+        (VERSION,),
+    )
+    drifted = card.write(conn, None, tmp_path).read_text(encoding="utf-8")
+    [[_, *rows]] = tables(section(drifted, "drift"))
+    assert rows == [
+        ["BASELINE", f"`feature_{number}`", f"{number / 100:.3f}"]
+        for number in range(11, 1, -1)
+    ]
+    conn.execute("update marts.model_drift set psi = null")
+    unknown = card.write(conn, None, tmp_path).read_text(encoding="utf-8")
+    [[_, *rows]] = tables(section(unknown, "drift"))
+    assert {row[2] for row in rows} == {"too few"}
+
+
 def test_the_same_warehouse_gives_the_same_file(
     conn: Connection, text: str, tmp_path: Path
 ) -> None:
