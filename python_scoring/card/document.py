@@ -1,6 +1,7 @@
 """The model card as one Markdown file, written whole or not at all."""
 
 import os
+import re
 import tempfile
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from python_scoring.readmission import features
 from python_scoring.warehouse import Connection
 
 FOLDER = Path("docs") / "model_cards"
+REAL_DATA_FILE = Path("docs") / "real_outcomes.md"
 ANSWERS_FILE = Path(features.__file__).with_name("card.toml")
 
 
@@ -57,6 +59,19 @@ def read(conn: Connection, model_version: str | None, answers_file: Path) -> Car
     return Card(found, given, drift.read(conn, found.model.model_version))
 
 
+def real_data(card: Card) -> str:
+    """Say what the method came to on real data, as last measured and written down."""
+    path = config.PROJECT_DIR / REAL_DATA_FILE
+    opening = card.text("judging.real_data")
+    if not path.is_file():
+        measure = "`python -m benchmarks.real_outcomes` measures it."
+        return f"{opening}\n\n**Not measured yet**: {measure}"
+    # Its headings would part this document; what they say stays.
+    text = path.read_text(encoding="utf-8").strip()
+    text = re.sub(r"^#+ +(.*)$", r"**\1**", text, flags=re.MULTILINE)
+    return f"{opening}\n\n{text}"
+
+
 def _gate_org_code() -> str:
     """Whose cohort the gates look at: the card goes into that one."""
     text = (config.PROJECT_DIR / "dbt_project.yml").read_text(encoding="utf-8")
@@ -78,7 +93,7 @@ def render(card: Card) -> str:
         "subgroups": groups.subgroups(card),
         "decisions": results.decisions(card),
         "drift": results.drift(card),
-        "real_data": card.text("judging.real_data"),
+        "real_data": real_data(card),
         "limits": about.limits(card),
         "record": about.record(card),
         **{key: about.checklist(card, key) for key in card.answers.checklists},

@@ -510,6 +510,21 @@ def test_drift_shows_what_moved_most_and_says_when_nothing_is_known(
     assert {row[2] for row in rows} == {"too few"}
 
 
+def test_real_data_are_told_of_as_they_were_written_down(
+    conn: Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "real.md"
+    monkeypatch.setattr(document, "REAL_DATA_FILE", file)
+    without = card.write(conn, None, tmp_path).read_text(encoding="utf-8")
+    assert "**Not measured yet**" in section(without, "real_data")
+    file.write_text("## UCI\n\n| AUROC |\n| --- |\n| 0.67 |\n")
+    told = card.write(conn, None, tmp_path).read_text(encoding="utf-8")
+    assert "**UCI**\n\n| AUROC |\n| --- |\n| 0.67 |" in section(told, "real_data")
+    assert re.findall(r"^## .*", told, re.MULTILINE) == [
+        f"## {title}" for title in TITLES.values()
+    ]
+
+
 def test_the_same_warehouse_gives_the_same_file(
     conn: Connection, text: str, tmp_path: Path
 ) -> None:
