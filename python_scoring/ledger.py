@@ -119,6 +119,16 @@ def latest(target: str, model_version: str, window_days: int) -> str:
     )
 
 
+def latest_batch(conn: Connection, target: str, model_version: str) -> int | None:
+    """Find the latest batch of a model, or None before the first."""
+    row = conn.execute(
+        "select max(batch_id) from raw.prediction_batches"
+        " where target = %s and model_version = %s",
+        (target, model_version),
+    ).fetchone()
+    return row[0] if row else None
+
+
 def lock(conn: Connection, target: str) -> None:
     """Wait for other runs that score the target, until this transaction ends.
 
@@ -158,7 +168,7 @@ def append(
                 continue
             if batch_id is None:
                 batch_id = _open_batch(conn, target, model_version)
-            columns = _columns(chunk, batch_id, window_days)
+            columns = rows_of(chunk, batch_id, window_days)
             rows += warehouse.copy_in(conn, "raw.predictions", columns)
             _keep_features(conn, chunk, batch_id)
         if batch_id is None:
@@ -191,10 +201,10 @@ def _keep_features(conn: Connection, chunk: Scores, batch_id: int) -> None:
         warehouse.copy_in(conn, SCORED_FEATURES, {**keys, **chunk.features})
 
 
-def _columns(
+def rows_of(
     chunk: Scores, batch_id: int, window_days: tuple[int, ...]
 ) -> dict[str, NDArray[Any]]:
-    """Lay patients and windows out as rows, by patient, then window."""
+    """Lay patients and windows out as the table's rows, by patient, then window."""
     patients, windows = chunk.scores.shape
     if windows != len(window_days):
         raise ValueError(f"scores of {windows} windows; expected {window_days}")

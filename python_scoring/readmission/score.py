@@ -3,12 +3,12 @@
 from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from python_scoring import artifacts, ledger, reasons, registry, warehouse
+from python_scoring import artifacts, drift, ledger, reasons, registry, warehouse
 from python_scoring.errors import BadInput
 from python_scoring.readmission import features
 from python_scoring.readmission.additive import AdditiveHazards, Floats
@@ -32,19 +32,25 @@ class ScoreResult:
 
 
 @dataclass
-class _Count:
-    patients: int = field(default=0)
-    scored: int = field(default=0)
+class _Run:
+    """Who is to be scored by what; and of whom it was, for as far as it went."""
+
+    model: registry.Model
+    hazards: AdditiveHazards
+    tally: drift.Tally
+    rescore: bool
+    patients: int = 0
+    scored: int = 0
 
 
 def score(conn: Connection, *, rescore: bool = False) -> ScoreResult:
     """Append risk and reasons of all unscored current patients to the ledger.
 
     Unscored is whose newest row is of another model or of other features, or who
-    has none. Patients are read through a second connection,
-    as of one moment, while the batch is written through ``conn``: one
-    transaction, all or nothing, in memory that does not grow with the cohort.
-    Commits.
+    has none. Patients are read through a second connection, as of one moment,
+    while the batch is written through ``conn``: one transaction, all or nothing, in
+    memory that does not grow with the cohort. The distributions kept with it are of
+    everyone, scored now or before. Commits.
 
     Parameters
     ----------
@@ -56,25 +62,26 @@ def score(conn: Connection, *, rescore: bool = False) -> ScoreResult:
     BadInput
         If no model is in force, or it cannot be trusted or used here.
     """
-    count = _Count()
     with conn.transaction():
         ledger.lock(conn, features.TARGET)
         features.check_built(conn)
         model = registry.champion(conn, features.TARGET)
         if model is None:
             raise BadInput("score: no model in force; run `riskmart train` first")
-        hazards = load_hazards(model)
+        version = model.model_version
+        run = _Run(model, load_hazards(model), drift.tally(conn, version), rescore)
         with (
             warehouse.connect() as reader,
-            closing(_score_unscored(reader, model, hazards, count, rescore)) as scores,
+            closing(_score_unscored(reader, run)) as scores,
             closing(_one_ahead(scores)) as chunks,
         ):
-            batch = ledger.append(
-                conn, features.TARGET, model.model_version, HORIZON_DAYS, chunks
-            )
+            batch = ledger.append(conn, features.TARGET, version, HORIZON_DAYS, chunks)
+        batch_id = batch.batch_id if batch else None
+        last = batch_id or ledger.latest_batch(conn, features.TARGET, version)
+        if last is not None:
+            run.tally.write(conn, last)
     conn.commit()
-    batch_id = batch.batch_id if batch else None
-    return ScoreResult(model.model_version, count.patients, count.scored, batch_id)
+    return ScoreResult(version, run.patients, run.scored, batch_id)
 
 
 def load_hazards(model: registry.Model) -> AdditiveHazards:
@@ -111,34 +118,38 @@ def _one_ahead(chunks: Iterator[ledger.Scores]) -> Generator[ledger.Scores]:
             yield chunk
 
 
-def _score_unscored(
-    reader: Connection,
-    model: registry.Model,
-    hazards: AdditiveHazards,
-    count: _Count,
-    rescore: bool,
-) -> Generator[ledger.Scores]:
+def _score_unscored(reader: Connection, run: _Run) -> Generator[ledger.Scores]:
     fields = [
         ("patient_id", "i8"),
+        ("load_id", "i8"),
         ("features_hash", "i8"),
         ("is_in_force", "i2"),
         *features.copy_fields(),
     ]
-    query = _patients_query(model.model_version)
+    query = _patients_query(run.model.model_version)
     for rows in warehouse.copy_out(reader, query, np.dtype(fields), CHUNK_ROWS):
         x = features.matrix(rows, features.FEATURE_NAMES)
         hashes = ledger.features_hash(x)
         is_new = (rows["is_in_force"] == 0) | (rows["features_hash"] != hashes)
-        todo = is_new | rescore
-        count.patients += len(rows)
-        count.scored += int(todo.sum())
-        if todo.any():
-            # Through the transpose, so that columns stay contiguous.
-            chosen = x if todo.all() else x.T[:, todo].T
-            ids = rows["patient_id"][todo]
-            scores = score_matrix(hazards, ids, chosen, hashes[todo])
-            kept = {name: rows[name][todo] for name in features.FEATURE_NAMES}
-            yield replace(scores, features=kept)
+        todo = is_new | run.rescore
+        run.patients += len(rows)
+        run.scored += int(todo.sum())
+        scores = score_matrix(
+            run.hazards, rows["patient_id"][todo], _rows_of(x, todo), hashes[todo]
+        )
+        if run.tally.binnings:
+            risks = np.empty((len(rows), len(HORIZON_DAYS)))
+            risks[todo] = scores.scores
+            risks[~todo] = risk(run.hazards, _rows_of(x, ~todo))
+            columns = drift.columns_of(features.FEATURE_NAMES, x, HORIZON_DAYS, risks)
+            run.tally.add(rows["load_id"], columns)
+        kept = {name: rows[name][todo] for name in features.FEATURE_NAMES}
+        yield replace(scores, features=kept)
+
+
+def _rows_of(x: Floats, chosen: NDArray[np.bool_]) -> Floats:
+    """Choose rows, through the transpose, so that columns stay contiguous."""
+    return x if chosen.all() else x.T[:, chosen].T
 
 
 def _patients_query(model_version: str) -> str:
@@ -146,6 +157,7 @@ def _patients_query(model_version: str) -> str:
     return f"""
         select
             cast(patients.patient_id as bigint) as patient_id,
+            cast(patients.load_id as bigint) as load_id,
             coalesce(latest.features_hash, 0) as features_hash,
             cast(coalesce(latest.is_in_force, 0) as smallint) as is_in_force,
             {features.copy_columns("patients")}
@@ -154,6 +166,15 @@ def _patients_query(model_version: str) -> str:
         where patients.is_current and patients.purpose = 'cohort'
         order by patients.patient_id
     """
+
+
+def risk(hazards: AdditiveHazards, x: Floats) -> Floats:
+    """Compute the risk of every window, (n, w), and no reasons."""
+    risks = np.empty((len(x), len(HORIZON_DAYS)))
+    for start in range(0, len(x), TILE_ROWS):
+        tile = slice(start, start + TILE_ROWS)
+        risks[tile] = cumulative_risk(hazards.eta(x[tile]))
+    return risks
 
 
 def score_matrix(

@@ -3,11 +3,13 @@
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from python_scoring import ledger, registry, warehouse
+from python_scoring.readmission import features
 from python_scoring.warehouse import Connection
 
 WINDOWS = (30, 60, 90)
@@ -98,6 +100,27 @@ def test_a_batch_holds_every_number_in_its_place(empty: Connection) -> None:
                 ]
 
 
+def test_what_was_scored_is_kept_with_the_batch(empty: Connection) -> None:
+    draw = np.random.default_rng(5)
+    people = 40
+    kept: dict[str, np.ndarray] = {
+        name: draw.integers(0, 9, people).astype(kind)
+        for name, kind in features.copy_fields()
+    }
+    kept["days_since_last_admission"][::3] = np.nan
+    chunk = replace(make_scores(range(people)), features=kept)
+    batch = ledger.append(empty, "readmission", "m1", WINDOWS, [chunk])
+    assert batch is not None
+    names = ", ".join(kept)
+    found = empty.execute(
+        f"select {names} from {ledger.SCORED_FEATURES}"
+        f" where batch_id = {batch.batch_id} order by patient_id".encode()
+    ).fetchall()
+    np.testing.assert_array_equal(
+        np.array(found, dtype=np.float64), features.matrix(kept)
+    )
+
+
 def test_the_batch_row_tells_model_and_size(empty: Connection) -> None:
     ledger.append(empty, "readmission", "m1", WINDOWS, [make_scores(range(4))])
     found = empty.execute(
@@ -117,13 +140,15 @@ def test_nothing_new_writes_nothing(
 
 def test_a_failure_in_the_middle_leaves_no_row(empty: Connection) -> None:
     def broken() -> Iterator[ledger.Scores]:
-        yield make_scores(range(1000))
+        kept = {n: np.ones(1000, kind) for n, kind in features.copy_fields()}
+        yield replace(make_scores(range(1000)), features=kept)
         raise RuntimeError("power cut")
 
     with pytest.raises(RuntimeError, match="power cut"):
         ledger.append(empty, "readmission", "m1", WINDOWS, broken())
     empty.commit()
     assert count_rows(empty) == (0, 0)
+    assert not empty.execute("select 1 from raw.scored_features").fetchall()
 
 
 def test_an_unregistered_model_cannot_score(empty: Connection) -> None:

@@ -4,6 +4,13 @@ import numpy as np
 import pytest
 
 from python_scoring import reasons
+from python_scoring.readmission import score
+from python_scoring.readmission.additive import (
+    AdditiveHazards,
+    CodeTable,
+    Curve,
+    relative_to,
+)
 from python_scoring.readmission.horizons import cumulative_risk
 
 REFERENCE = np.array([-2.1, -2.9, -3.3])
@@ -43,6 +50,52 @@ def test_contributions_add_up_far_from_the_reference(eta: list[float]) -> None:
     total = (weights * (rows - REFERENCE).T).sum(axis=1).T
     expected = log_odds(rows) - log_odds(REFERENCE[np.newaxis, :])
     np.testing.assert_allclose(total, expected, rtol=0, atol=1e-9)
+
+
+def additive_model() -> AdditiveHazards:
+    """Some curve for each feature and hazard; the reference patient misses none."""
+    draw = np.random.default_rng(9)
+    terms: list[Curve | CodeTable] = [
+        Curve(np.sort(draw.random(5)), draw.normal(0, 0.4, (3, 5)), draw.normal(size=3))
+        for _ in range(26)
+    ]
+    terms.insert(
+        3, CodeTable(np.arange(1.0, 4.0), draw.normal(size=(3, 3)), draw.normal(size=3))
+    )
+    reference = draw.random(27)
+    reference[3] = 2.0
+    names = [f"feature_{number}" for number in range(27)]
+    return relative_to(names, reference, REFERENCE, terms)
+
+
+def test_every_rows_reasons_are_the_weightiest_parts_of_its_score(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Of a whole cohort, as the ledger gets them, missing values among them."""
+    monkeypatch.setattr(score, "TILE_ROWS", 512)
+    model = additive_model()
+    draw = np.random.default_rng(10)
+    people = 5000
+    x = np.asfortranarray(draw.random((people, 27)))
+    x[:, 3] = draw.integers(1, 6, people)
+    x[draw.random(people) < 0.4, 17] = np.nan
+    ids = np.arange(people)
+    scores = score.score_matrix(model, ids, x, ids)
+    whole = reasons.window_contributions(
+        model.contributions(x), reasons.path_weights(model.reference_eta, model.eta(x))
+    )
+    reference = log_odds(model.reference_eta[np.newaxis, :])
+    actual = np.log(scores.scores / (1 - scores.scores))
+    np.testing.assert_allclose(whole.sum(axis=1).T, actual - reference, atol=1e-9)
+    # What is kept are three of these parts, no other is weightier, and with values.
+    places = scores.reason_features - 1
+    kept = np.take_along_axis(whole.transpose(2, 0, 1), places, axis=2)
+    np.testing.assert_allclose(kept, scores.reason_contributions, atol=1e-12)
+    weights = -np.sort(-np.abs(whole), axis=1)[:, :3].transpose(2, 0, 1)
+    np.testing.assert_allclose(np.abs(kept), weights, atol=1e-12)
+    values = np.take_along_axis(x[:, np.newaxis, :], places, axis=2)
+    np.testing.assert_array_equal(scores.reason_values, values)
+    assert np.isnan(values).any()
 
 
 def test_the_first_window_is_the_plain_additive_contribution() -> None:
