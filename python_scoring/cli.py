@@ -50,7 +50,7 @@ class _Words(TyperGroup):
             ) from None
 
 
-_STANDS = "what was committed stands, and readers have one whole build, as before"
+_STANDS = "what was committed stands, and readers have one whole build"
 
 app = typer.Typer(
     cls=_Words,

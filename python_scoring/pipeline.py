@@ -111,7 +111,7 @@ def build(
             _build(conn, done, project, options, tests)
             if tests:
                 gate.check_complete(project)
-        publish.finish_candidate(conn, done.build_id, project)
+            publish.finish_candidate(conn, done.build_id, project)
         if is_published and tests:
             with done.step("publish"):
                 done.published = publish.publish(

@@ -298,6 +298,8 @@ create table if not exists raw.builds (
     finished_at timestamptz,
     published_at timestamptz,
     retired_at timestamptz,
+    -- what readers had before it was first published: the way back
+    replaced_build_id bigint,
     built_by text not null,
     riskmart_version text not null,
     git_commit text,

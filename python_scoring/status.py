@@ -86,9 +86,9 @@ def readers_have(conn: Connection) -> str:
     if current and current.published_at:
         when = f"{current.published_at:%Y-%m-%d %H:%M}"
         parts = [f"Readers see build {current.build_id}, published {when}."]
-        kept = builds.retired(conn, before=current.build_id)
-        if kept:
-            parts.append(f"`riskmart publish --rollback` goes to {kept[0].build_id}.")
+        earlier = builds.before(conn, current)
+        if earlier:
+            parts.append(f"`riskmart publish --rollback` goes to {earlier.build_id}.")
     if candidate:
         failed = ", which failed," if candidate.status == "failed" else ""
         parts.append(

@@ -5,6 +5,7 @@ would be half in it. The lock belongs to a connection of its own, so that whoeve
 killed lets go of it.
 """
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -17,6 +18,7 @@ from python_scoring.warehouse import Connection
 Tell = Callable[[str], None]
 
 _LOCK = 0xB111D
+_PAUSE_SECONDS = 0.2
 
 _HOLDER = """
 select a.application_name, a.usename, a.pid,
@@ -52,13 +54,20 @@ def take(
             (f"riskmart {what} by {provenance.user()}"[:63],),
         )
         attempt = sql.SQL("select pg_try_advisory_lock{}({})").format(kind, _LOCK)
-        row = conn.execute(attempt).fetchone()
-        if row and not row[0]:
-            if tell:
+        is_told = False
+        # Asked again and again: to wait in one statement would hold a snapshot, for
+        # which the build that we wait for would wait in turn before it publishes.
+        while not _is_true(conn, attempt):
+            if tell and not is_told:
                 tell(f"waiting for {_holder(conn)}")
-            wait = sql.SQL("select pg_advisory_lock{}({})").format(kind, _LOCK)
-            conn.execute(wait)
+                is_told = True
+            time.sleep(_PAUSE_SECONDS)
         yield
+
+
+def _is_true(conn: Connection, query: sql.Composed) -> bool:
+    row = conn.execute(query).fetchone()
+    return bool(row and row[0])
 
 
 def _holder(conn: Connection) -> str:

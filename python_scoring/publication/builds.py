@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import psycopg
 from psycopg import sql
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
@@ -11,11 +12,12 @@ from psycopg.types.json import Jsonb
 from python_scoring import project_vars
 from python_scoring.errors import BadInput
 from python_scoring.publication import provenance
-from python_scoring.publication.relations import columns_of
+from python_scoring.publication.relations import Column, columns_of, drop_all
 from python_scoring.warehouse import Connection
 
 CANDIDATE_SCHEMA = "candidate"
 MART = "builds"
+_CANDIDATE_COMMENT = "What riskmart builds before it is published; cleared by each"
 _MART_SOURCE = "intermediate.int_builds"
 
 # "publish", for an advisory lock of ours; a build's turn is another one, so that
@@ -23,8 +25,8 @@ _MART_SOURCE = "intermediate.int_builds"
 _LOCK = 0x9B115
 
 _FIELDS = """
-build_id, status, started_at, finished_at, published_at, built_by, git_commit,
-project_fingerprint, row_counts, test_count, failures
+build_id, status, started_at, finished_at, published_at, replaced_build_id,
+built_by, git_commit, project_fingerprint, row_counts, test_count, failures
 """
 _BEGIN = """
 insert into raw.builds (
@@ -43,6 +45,7 @@ class BuildRecord:
     started_at: datetime
     finished_at: datetime | None
     published_at: datetime | None
+    replaced_build_id: int | None
     built_by: str
     git_commit: str | None
     project_fingerprint: str
@@ -73,7 +76,7 @@ def begin(conn: Connection) -> int:
     """
     with conn.transaction():
         # May wait for whoever reads the candidate; the way back must not.
-        conn.execute(f"drop schema if exists {CANDIDATE_SCHEMA} cascade".encode())
+        _clear_candidate(conn)
         lock(conn)
         conn.execute(
             "update raw.builds"
@@ -94,6 +97,34 @@ def begin(conn: Connection) -> int:
     if row is None:
         raise RuntimeError("insert returning gave no row")
     return int(row[0])
+
+
+def _clear_candidate(conn: Connection) -> None:
+    """Drop the last candidate, and make room for the next; ours by its comment."""
+    row = conn.execute(
+        "select obj_description(oid, 'pg_namespace') from pg_namespace"
+        " where nspname = %s",
+        (CANDIDATE_SCHEMA,),
+    ).fetchone()
+    if row and row[0] != _CANDIDATE_COMMENT:
+        raise BadInput(
+            f"schema {CANDIDATE_SCHEMA} is there and riskmart did not make it; "
+            "expected the name to be free: rename or drop it"
+        )
+    try:
+        drop_all(conn, CANDIDATE_SCHEMA)
+    except psycopg.errors.DependentObjectsStillExist as error:
+        detail = (error.diag.message_detail or str(error)).replace("\n", "; ")
+        raise BadInput(
+            f"the last candidate cannot be cleared away: {detail}; drop that first"
+        ) from None
+    conn.execute(f"create schema {CANDIDATE_SCHEMA}".encode())
+    comment = sql.SQL("comment on schema {} is {}")
+    conn.execute(
+        comment.format(
+            sql.Identifier(CANDIDATE_SCHEMA), sql.Literal(_CANDIDATE_COMMENT)
+        )
+    )
 
 
 def note(conn: Connection, build_id: int, **values: Any) -> None:
@@ -141,14 +172,26 @@ def candidate(conn: Connection) -> BuildRecord | None:
     return newest if newest and newest.status in ("candidate", "failed") else None
 
 
-def retired(conn: Connection, before: int | None = None) -> list[BuildRecord]:
+def retired(conn: Connection) -> list[BuildRecord]:
     """Earlier builds whose tables are still there, the newest first."""
-    bound = "" if before is None else f" and build_id < {int(before)}"
-    return _all(conn, f"status = 'retired'{bound}")
+    return _all(conn, "status = 'retired'")
+
+
+def before(conn: Connection, build: BuildRecord) -> BuildRecord | None:
+    """Return the build that readers had before this one, if it is still there.
+
+    What it took the place of when it was first published: a build that was gone
+    back from is on nobody's way back.
+    """
+    known = {b.build_id: b for b in _all(conn, "published_at is not null")}
+    place = known.get(build.replaced_build_id or 0)
+    while place is not None and place.status != "retired":
+        place = known.get(place.replaced_build_id or 0)
+    return place
 
 
 def ever_published(conn: Connection) -> set[str]:
-    """Return the names of all marts ever: what is ours in schema `marts`."""
+    """Return the names of all marts that a build had: what may be ours in `marts`."""
     rows = conn.execute(
         "select distinct jsonb_object_keys(row_counts) from raw.builds"
         " where published_at is not null"
@@ -157,27 +200,64 @@ def ever_published(conn: Connection) -> set[str]:
 
 
 def refresh_mart(conn: Connection) -> None:
-    """Fill the published `builds` mart again, so that it tells of now.
-
-    Its columns are those of the build that is published; what `int_builds` has no
-    longer is null.
-    """
+    """Fill the published `builds` mart again, so that it tells of now."""
     current = published(conn)
-    source = columns_of(conn, *_MART_SOURCE.split("."))
-    columns = columns_of(conn, current.schema, MART) if current else {}
-    if not current or not columns or not source:
+    if current:
+        _fill(conn, current.schema)
+
+
+def foretell_mart(conn: Connection, build_id: int) -> None:
+    """Fill the candidate's `builds` as if it was published already.
+
+    To a snapshot from between this and the swap it is then whole: the names lead to
+    this build, and its `builds` says so. Nobody else sees it before.
+    """
+    if not _fill(conn, CANDIDATE_SCHEMA):
         return
-    table = sql.Identifier(current.schema, MART)
-    names = sql.SQL(", ").join(map(sql.Identifier, columns))
-    values = sql.SQL(", ").join(
-        sql.Identifier(name) if name in source else sql.SQL("null") for name in columns
+    conn.execute(
+        f"update {CANDIDATE_SCHEMA}.{MART} set status = 'retired',"
+        " is_published = false where is_published".encode()
     )
+    conn.execute(
+        f"update {CANDIDATE_SCHEMA}.{MART} set status = 'published',"
+        " is_published = true, published_at = now() where build_id = %s".encode(),
+        (build_id,),
+    )
+
+
+def _fill(conn: Connection, schema: str) -> bool:
+    """Fill a build's `builds` from `int_builds`; False where it does not fit.
+
+    The view may be of another version of the project by now, as after a candidate
+    that was never published: what it lacks is null, and if that may not be, the
+    table stays as it was. No change of a build's status hangs on it.
+    """
+    source = columns_of(conn, *_MART_SOURCE.split("."))
+    columns = columns_of(conn, schema, MART)
+    given = [name for name in columns if _fits(columns[name], source.get(name))]
+    table = sql.Identifier(schema, MART)
+    needed = {
+        name
+        for (name,) in conn.execute(
+            "select attname from pg_attribute where attnotnull and attnum > 0"
+            " and attrelid = to_regclass(%s)",
+            (table.as_string(),),
+        )
+    }
+    if not given or not needed <= set(given):
+        return False
+    names = sql.SQL(", ").join(map(sql.Identifier, given))
     conn.execute(sql.SQL("delete from {}").format(table))
     conn.execute(
         sql.SQL("insert into {} ({}) select {} from {}").format(
-            table, names, values, sql.Identifier(*_MART_SOURCE.split("."))
+            table, names, names, sql.Identifier(*_MART_SOURCE.split("."))
         )
     )
+    return True
+
+
+def _fits(column: Column, source: Column | None) -> bool:
+    return source is not None and source.data_type == column.data_type
 
 
 def _adapt(value: Any) -> Any:

@@ -49,8 +49,10 @@ from pg_depend as d
 inner join pg_class as c
     on (d.refclassid = 'pg_class'::regclass and d.refobjid = c.oid)
     or (d.refclassid = 'pg_type'::regclass and d.refobjid = c.reltype)
+left join pg_rewrite as r
+    on d.classid = 'pg_rewrite'::regclass and d.objid = r.oid
 where c.oid = any(%s) and d.deptype in ('n', 'a')
-    and d.classid <> 'pg_rewrite'::regclass
+    and (r.oid is null or r.rulename <> '_RETURN')
     and not (d.classid = 'pg_type'::regclass)
 """
 

@@ -65,9 +65,9 @@ def sides(conn: Connection) -> Sides:
     candidate, current = builds.candidate(conn), builds.published(conn)
     if candidate and current:
         return Sides(candidate, CANDIDATE_SCHEMA, current)
-    before = builds.retired(conn, before=current.build_id) if current else []
-    if current and before:
-        return Sides(current, current.schema, before[0])
+    earlier = builds.before(conn, current) if current else None
+    if current and earlier:
+        return Sides(current, current.schema, earlier)
     raise BadInput(
         "diff: expected a candidate and a published build, or two builds that were "
         "published; `riskmart status` lists what there is"
@@ -107,34 +107,58 @@ def _compare(
         if new:
             return MartDiff(mart, rows, 0, 0, "a new mart")
         return MartDiff(mart, 0, rows, 0, "not in this build")
-    query = _comparison(conn, chosen, mart, new, old)
-    row = conn.execute(query).fetchone()
+    key = _key(conn, chosen, mart)
+    if not key or not _have_alike(key, new, old):
+        return MartDiff(mart, 0, 0, 0, "no common key to match rows by")
+    row = conn.execute(_comparison(chosen, mart, new, old, key)).fetchone()
     assert row is not None
     came = [f"+{column}" for column in new.columns if column not in old.columns]
     went = [f"-{column}" for column in old.columns if column not in new.columns]
+    other = [
+        f"{column} {old.columns[column].data_type} -> {new.columns[column].data_type}"
+        for column in new.columns
+        if column in old.columns and not _have_alike([column], new, old)
+    ]
     added, removed, changed = row
-    return MartDiff(mart, added, removed, changed, ", ".join(came + went))
+    return MartDiff(mart, added, removed, changed, ", ".join(came + went + other))
+
+
+def _have_alike(columns: list[str], new: Relation, old: Relation) -> bool:
+    """Whether both have these columns, of one type."""
+    return all(
+        column in new.columns
+        and column in old.columns
+        and new.columns[column].data_type == old.columns[column].data_type
+        for column in columns
+    )
+
+
+def _key(conn: Connection, chosen: Sides, mart: str) -> list[str]:
+    """Columns of the primary key; a run that broke off had not come to its own."""
+    for schema in (chosen.new_schema, chosen.old.schema):
+        name = sql.Identifier(schema, mart).as_string()
+        key = [column for (column,) in conn.execute(_KEY.encode(), (name,))]
+        if key:
+            return key
+    return []
 
 
 def _comparison(
-    conn: Connection, chosen: Sides, mart: str, new: Relation, old: Relation
+    chosen: Sides, mart: str, new: Relation, old: Relation, key: list[str]
 ) -> sql.Composed:
-    name = sql.Identifier(chosen.new_schema, mart)
-    key = [k for (k,) in conn.execute(_KEY.encode(), (name.as_string(),))]
-    if not key:
-        # A run that broke off had not come to its keys yet; the old table has them.
-        other = sql.Identifier(chosen.old.schema, mart).as_string()
-        key = [k for (k,) in conn.execute(_KEY.encode(), (other,))]
     compared = [
         column
         for column in new.columns
-        if column in old.columns and column not in key and not _is_of_the_run(column)
+        if _have_alike([column], new, old)
+        and column not in key
+        and not _is_of_the_run(column)
+        and new.columns[column].data_type != "json"
     ]
     return sql.SQL(_COMPARE).format(
         first=sql.Identifier(key[0]),
         differs=_pairs(compared, " or ", "is distinct from"),
         same_key=_pairs(key, " and ", "="),
-        new=name,
+        new=sql.Identifier(chosen.new_schema, mart),
         old=sql.Identifier(chosen.old.schema, mart),
     )
 

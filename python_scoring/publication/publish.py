@@ -36,16 +36,18 @@ def finish_candidate(conn: Connection, build_id: int, project: Project) -> None:
     counts = _row_counts(conn, CANDIDATE_SCHEMA)
     model = registry.champion(conn, TARGET)
     manifest.keep(build_id, target_dir() / "manifest.json")
-    builds.finish(
+    builds.note(
         conn,
         build_id,
-        "candidate",
         row_counts=counts,
         test_count=project.test_count(),
         model_version=model.model_version if model else None,
         inputs=provenance.inputs(conn),
         failures=None,
     )
+    builds.foretell_mart(conn, build_id)
+    # Last of all: snapshots from before this are waited for at the swap.
+    builds.finish(conn, build_id, "candidate")
 
 
 def publish(
@@ -86,7 +88,7 @@ def go_back(
     Parameters
     ----------
     build_id
-        Which; by default the one before the published one.
+        Which; by default the one that readers had before the published one.
 
     Raises
     ------
@@ -96,22 +98,28 @@ def go_back(
     current = builds.published(conn)
     if current is None:
         raise BadInput("nothing is published yet; there is nothing to go back to")
-    kept = builds.retired(conn, before=None if build_id else current.build_id)
-    wanted = [b for b in kept if build_id in (None, b.build_id)]
-    if not wanted:
-        there = ", ".join(str(b.build_id) for b in builds.retired(conn)) or "none"
+    if build_id == current.build_id:
+        raise BadInput(f"build {build_id} is what readers have already")
+    kept = builds.retired(conn)
+    wanted = (
+        builds.before(conn, current)
+        if build_id is None
+        else next((b for b in kept if b.build_id == build_id), None)
+    )
+    if wanted is None:
+        there = ", ".join(str(b.build_id) for b in kept) or "none"
         raise BadInput(
             f"build {build_id or f'before {current.build_id}'}: nothing to go back to; "
             f"builds that are kept: {there}"
         )
     swapped = swap(
         conn,
-        wanted[0],
+        wanted,
         allow_breaking=allow_breaking,
         wait_seconds=wait_seconds,
         tell=tell,
     )
-    manifest.publish(wanted[0].build_id)
+    manifest.publish(wanted.build_id)
     return Publication(swapped, [])
 
 

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, field
 
+from psycopg import sql
+
 from python_scoring.warehouse import Connection
 
 _COLUMNS = """
@@ -46,6 +48,28 @@ def relations(
         if column is not None:
             relation.columns[column] = Column(data_type, described)
     return found
+
+
+def drop_all(conn: Connection, schema: str) -> None:
+    """Drop a schema of ours with its tables and views, and nothing of others.
+
+    Raises
+    ------
+    psycopg.errors.DependentObjectsStillExist
+        Somebody has built on them; nothing is dropped where it stands alone in its
+        transaction.
+    """
+    found = relations(conn, schema)
+    for kinds, statement in (("v", "drop view {}"), ("rp", "drop table {}")):
+        mine = [
+            sql.Identifier(schema, name)
+            for name, relation in found.items()
+            if relation.kind in kinds
+        ]
+        if mine:
+            conn.execute(sql.SQL(statement).format(sql.SQL(", ").join(mine)))
+    drop = sql.SQL("drop schema if exists {}")
+    conn.execute(drop.format(sql.Identifier(schema)))
 
 
 def columns_of(conn: Connection, schema: str, name: str) -> dict[str, Column]:

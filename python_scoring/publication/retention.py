@@ -1,11 +1,9 @@
 """Earlier builds: kept by count, dropped without harm to anybody."""
 
 import psycopg
-from psycopg import sql
 
-from python_scoring.publication import builds
+from python_scoring.publication import builds, relations
 from python_scoring.publication.builds import BuildRecord
-from python_scoring.publication.relations import relations
 from python_scoring.warehouse import Connection
 
 
@@ -33,16 +31,5 @@ def drop_old(conn: Connection, keep: int) -> list[str]:
 
 def _drop(conn: Connection, build: BuildRecord) -> None:
     conn.execute("set local lock_timeout = '200ms'")
-    found = relations(conn, build.schema)
-    for kind, statement in (("v", "drop view {}"), ("r", "drop table {}")):
-        mine = [
-            sql.Identifier(build.schema, name)
-            for name, relation in found.items()
-            if relation.kind == kind
-        ]
-        if mine:
-            # Without cascade: what others built on them is theirs.
-            conn.execute(sql.SQL(statement).format(sql.SQL(", ").join(mine)))
-    schema = sql.Identifier(build.schema)
-    conn.execute(sql.SQL("drop schema if exists {}").format(schema))
+    relations.drop_all(conn, build.schema)
     builds.note(conn, build.build_id, status="dropped")

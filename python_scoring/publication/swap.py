@@ -35,6 +35,19 @@ select set_config('lock_timeout', greatest(1, least({_LONGEST_LOCK_WAIT},
 )::integer::text, true)
 """
 
+_OUTSIDE = """
+select distinct v.relname, d.refobjid::regclass::text
+from pg_class as v
+inner join pg_rewrite as r on v.oid = r.ev_class
+inner join pg_depend as d
+    on r.oid = d.objid and d.classid = 'pg_rewrite'::regclass
+    and d.refclassid = 'pg_class'::regclass
+inner join pg_class as c on d.refobjid = c.oid
+where v.relnamespace = to_regnamespace(quote_ident(%s)) and v.relkind = 'v'
+    and c.relnamespace <> v.relnamespace
+order by 1, 2
+"""
+
 Tell = Callable[[str], None]
 
 
@@ -105,6 +118,11 @@ def swap(
             return Swapped(build.build_id, previous, count, *times, attempts)
         except (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected):
             _pause(conn, deadline, tell if attempts == 1 else None)
+        except psycopg.errors.DuplicateSchema as error:
+            raise BadInput(
+                f"{str(error).splitlines()[0]}; expected the name of this build's "
+                "schema to be free: rename or drop it"
+            ) from None
         except psycopg.errors.InsufficientPrivilege as error:
             raise BadInput(
                 f"{str(error).splitlines()[0]}; publish as the role that owns the "
@@ -128,12 +146,13 @@ def _swap(
         )
     conn.execute(f"create schema if not exists {names.SCHEMA}".encode())
     tables = relations(conn, build.schema)
+    _check_self_contained(conn, build.schema)
     present = _our_names(conn, tables)
     broken = _broken(tables, present, fill=not is_candidate)
     if broken and not allow_breaking:
         raise GateFailed(_refusal(conn, broken))
     # All that can be done before it, for from here on readers have to wait.
-    _note(conn, build)
+    _note(conn, build, current.build_id if current else None)
     locked = time.perf_counter()
     saved, regrants = _drop(conn, tables, present, list(broken))
     _point(conn, build.build_id, tables, present)
@@ -144,17 +163,37 @@ def _swap(
     return current.build_id if current else None, len(tables), locked
 
 
+def _check_self_contained(conn: Connection, schema: str) -> None:
+    """Refuse a view over what the next build replaces, and itself with it."""
+    outside = conn.execute(_OUTSIDE.encode(), (schema,)).fetchall()
+    if outside:
+        raise GateFailed(
+            "not published: a mart that is a view may read marts alone, for the next "
+            "build replaces everything else; expected a table: "
+            + "; ".join(f"{view} reads {what}" for view, what in outside)
+        )
+
+
 def _our_names(conn: Connection, tables: dict[str, Relation]) -> dict[str, Relation]:
     """Names in `marts` that are ours; what others keep there is theirs."""
     ours = builds.ever_published(conn)
     present = relations(conn, names.SCHEMA)
     for name in sorted(set(tables) & set(present)):
-        if present[name].kind != "v" or name not in ours:
+        if not _is_ours(name, present[name], ours):
             raise BadInput(
                 f"{names.SCHEMA}.{name} is a relation that riskmart did not make; "
                 "expected to put a view there: rename or drop it first"
             )
-    return {name: present[name] for name in present if name in ours}
+    return {
+        name: relation
+        for name, relation in present.items()
+        if _is_ours(name, relation, ours)
+    }
+
+
+def _is_ours(name: str, relation: Relation, ours: set[str]) -> bool:
+    first = next(iter(relation.columns), None)
+    return relation.kind == "v" and name in ours and first == names.BUILD_ID
 
 
 def _broken(
@@ -252,15 +291,16 @@ def _check_still_there(conn: Connection, build: BuildRecord) -> None:
         )
 
 
-def _note(conn: Connection, build: BuildRecord) -> None:
+def _note(conn: Connection, build: BuildRecord, previous: int | None) -> None:
     conn.execute(
         "update raw.builds set status = 'retired', retired_at = clock_timestamp()"
         " where status = 'published'"
     )
     conn.execute(
         "update raw.builds set status = 'published', published_at = clock_timestamp(),"
-        " retired_at = null where build_id = %s",
-        (build.build_id,),
+        " retired_at = null, replaced_build_id = coalesce(replaced_build_id, %s)"
+        " where build_id = %s",
+        (previous if build.status == "candidate" else None, build.build_id),
     )
     builds.refresh_mart(conn)
 

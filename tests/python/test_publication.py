@@ -9,7 +9,7 @@ import pytest
 from copies import Copy
 from psycopg import sql
 
-from python_scoring import pipeline, project_vars, warehouse
+from python_scoring import pipeline, project_vars, turns, warehouse
 from python_scoring.errors import BadInput, GateFailed
 from python_scoring.publication import builds, diff, provenance, publish
 from python_scoring.publication.publish import Publication
@@ -39,27 +39,34 @@ def next_candidate(copy: Copy, *changes: str) -> int:
         source = builds.published(conn)
         assert source is not None
         build_id = builds.begin(conn)
-        conn.execute("create schema candidate")
+        conn.execute("create schema if not exists candidate")
         counts = {}
-        for name, relation in relations(conn, source.schema).items():
-            if relation.kind == "v":
-                continue
-            old, new = (
-                sql.Identifier(source.schema, name),
-                sql.Identifier("candidate", name),
-            )
-            conn.execute(
-                sql.SQL("create table {} (like {} including all)").format(new, old)
-            )
-            done = conn.execute(
-                sql.SQL("insert into {} select * from {}").format(new, old)
-            )
-            counts[name] = done.rowcount
+        found = relations(conn, source.schema)
+        # Tables before the views on them.
+        for name in sorted(found, key=lambda name: found[name].kind == "v"):
+            counts[name] = _copy(conn, source.schema, name, found[name].kind)
         for change in changes:
             conn.execute(change.encode())
         counts = {name: counts.get(name, 0) for name in relations(conn, "candidate")}
-        builds.finish(conn, build_id, "candidate", row_counts=counts, test_count=0)
+        builds.note(conn, build_id, row_counts=counts, test_count=0)
+        builds.foretell_mart(conn, build_id)
+        builds.finish(conn, build_id, "candidate")
     return build_id
+
+
+def _copy(conn: Connection, schema: str, name: str, kind: str) -> int:
+    old, new = sql.Identifier(schema, name), sql.Identifier("candidate", name)
+    if kind == "v":
+        row = conn.execute(
+            "select pg_get_viewdef(%s::regclass)", (old.as_string(),)
+        ).fetchone()
+        assert row
+        definition = row[0].replace(f"{schema}.", "candidate.")
+        conn.execute(f"create view candidate.{name} as {definition}".encode())
+        return 0
+    conn.execute(sql.SQL("create table {} (like {} including all)").format(new, old))
+    done = conn.execute(sql.SQL("insert into {} select * from {}").format(new, old))
+    return done.rowcount
 
 
 def publish_next(copy: Copy, *changes: str, **options: Any) -> Publication:
@@ -301,6 +308,8 @@ def test_going_back_and_forth(published: Copy) -> None:
     assert (done.swapped.previous, done.swapped.build_id) == (3, 2)
     assert seen(published) == {2}
     assert go_back().swapped.build_id == 1
+    with pytest.raises(BadInput, match="build 1 is what readers have already"):
+        go_back(1)
     # Build 1 has no such column: the name keeps it, and it is empty.
     assert published.value("select count(extra) from marts.patients") == 0
     assert published.value("select count(*) from marts.patients") == 3_000
@@ -439,11 +448,14 @@ def test_publishing_runs_every_data_test_again(clone: Copy) -> None:
 def test_a_build_that_begins_abandons_what_a_killed_one_left(clone: Copy) -> None:
     with warehouse.connect(autocommit=True) as conn:
         killed = builds.begin(conn)
-        conn.execute("create schema candidate; create table candidate.half (n integer)")
+        conn.execute(
+            "create schema if not exists candidate;"
+            " create table candidate.half (n integer)"
+        )
         following = builds.begin(conn)
         assert builds.get(conn, killed).status == "abandoned"
         assert builds.get(conn, following).status == "building"
-    assert clone.value("select to_regnamespace('candidate') is null")
+        assert relations(conn, "candidate") == {}
 
 
 def test_diff_counts_rows_and_who_changes_tier(published: Copy) -> None:
@@ -566,3 +578,120 @@ def test_a_view_among_the_marts_reads_as_whoever_asks(published: Copy) -> None:
     assert published.value("select to_regnamespace('build_2') is null")
     with warehouse.connect() as conn:
         assert "low" not in {d.mart for d in diff.compare(conn, diff.sides(conn))}
+
+
+def test_the_way_back_leads_to_what_readers_had(published: Copy) -> None:
+    publish_next(published)
+    assert go_back().swapped.build_id == 1
+    assert publish_next(published).swapped.build_id == 3
+    # Build 2 was gone back from: nobody had it before build 3.
+    assert go_back().swapped.build_id == 1
+    with pytest.raises(BadInput, match="nothing to go back to; builds that are kept"):
+        go_back()
+
+
+def test_a_snapshot_from_before_the_swap_sees_one_whole_build(published: Copy) -> None:
+    with warehouse.connect() as reader:
+        build_id = next_candidate(published)
+        reader.execute("set transaction isolation level repeatable read")
+        reader.execute("select 1 from raw.loads")
+        with warehouse.connect(autocommit=True) as conn:
+            publish.publish(conn, builds.get(conn, build_id))
+        query = (
+            "select count(*) from marts.predictions inner join marts.builds"
+            " using (build_id) where is_published"
+        )
+        assert reader.execute(query.encode()).fetchone() == (9_000,)
+
+
+def test_a_builds_mart_of_another_shape_never_holds_up_a_build(
+    published: Copy,
+) -> None:
+    published.execute(
+        "drop view intermediate.int_builds cascade;"
+        " create view intermediate.int_builds as select build_id, status,"
+        " test_count::text as test_count from raw.builds"
+    )
+    publish_next(published)
+    assert go_back().swapped.build_id == 1
+    assert published.value("select status from raw.builds where build_id = 1") == (
+        "published"
+    )
+
+
+def test_a_view_over_what_the_next_build_replaces_is_refused(published: Copy) -> None:
+    view = "create view candidate.tiers as select * from rules.risk_tiers"
+    with pytest.raises(GateFailed, match=r"tiers reads rules\.risk_tiers"):
+        publish_next(published, view)
+    assert seen(published) == {1}
+
+
+def test_what_others_made_of_a_candidate_is_not_dropped(published: Copy) -> None:
+    next_candidate(published)
+    published.execute("create view bi.look as select * from candidate.patients")
+    with pytest.raises(BadInput, match=r"view bi\.look depends on"):
+        next_candidate(published)
+    published.execute("drop view bi.look")
+    next_candidate(published)
+
+
+def test_a_schema_candidate_of_others_is_left_alone(conn: Connection) -> None:
+    conn.execute("create schema candidate; create table candidate.people (n integer)")
+    try:
+        with pytest.raises(BadInput, match="riskmart did not make it"):
+            builds.begin(conn)
+    finally:
+        conn.rollback()
+
+
+def test_whoever_waits_for_a_turn_holds_up_no_publication(published: Copy) -> None:
+    build_id = 0
+    waiting = threading.Event()
+
+    def wait() -> None:
+        with turns.take("backup", shared=True, tell=lambda _: waiting.set()):
+            pass
+
+    with turns.take("build"):
+        thread = threading.Thread(target=wait)
+        thread.start()
+        assert waiting.wait(30)
+        build_id = next_candidate(published)
+        with warehouse.connect(autocommit=True) as conn:
+            publish.publish(conn, builds.get(conn, build_id), wait_seconds=0)
+    thread.join()
+    assert seen(published) == {build_id}
+
+
+def test_diff_tells_of_types_and_of_marts_without_a_key(published: Copy) -> None:
+    next_candidate(
+        published,
+        "alter table candidate.departments alter column description type jsonb"
+        " using to_jsonb(description)",
+        "create table candidate.loose as select 1 as n",
+    )
+    with warehouse.connect(autocommit=True) as conn:
+        found = {d.mart: d for d in diff.compare(conn, diff.sides(conn))}
+        assert found["departments"].columns == "description text -> jsonb"
+        assert found["loose"].columns == "a new mart"
+        candidate = builds.candidate(conn)
+        assert candidate
+        publish.publish(conn, candidate, allow_breaking=True)
+    next_candidate(published)
+    with warehouse.connect() as conn:
+        found = {d.mart: d for d in diff.compare(conn, diff.sides(conn))}
+    assert found["loose"].columns == "no common key to match rows by"
+
+
+def test_a_rule_on_a_view_cannot_be_put_back(published: Copy) -> None:
+    published.execute(BOARD)
+    published.execute("create rule r as on insert to bi.board do instead nothing")
+    with pytest.raises(GateFailed, match=r"rule r on view bi\.board"):
+        publish_next(published, DROPPED, allow_breaking=True)
+
+
+def test_a_schema_of_the_builds_name_is_told_in_words(published: Copy) -> None:
+    published.execute("create schema build_2")
+    with pytest.raises(BadInput, match='schema "build_2" already exists'):
+        publish_next(published)
+    published.execute("drop schema build_2")
