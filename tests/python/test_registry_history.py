@@ -1,17 +1,24 @@
 """Which model was in force when, and what is kept of each."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import psycopg
 import pytest
+from copies import Copy
 
 from python_scoring import registry, warehouse
+from python_scoring.dbt import Project
 from python_scoring.errors import BadInput
 from python_scoring.warehouse import Connection
 
 TARGET = "readmission"
 DAY = date(2025, 3, 10)
+MODELS = ("+model_registry", "+model_candidates")
+FOLLOWS = "assert_model_terms_follow_each_other"
+# The two other models here have the file of a third.
+FILE_TEST = "assert_model_file_is_the_registered_one"
 
 
 def make_model(version: str, role: str = "champion", **other: Any) -> registry.Model:
@@ -163,6 +170,81 @@ def test_what_was_in_force_at_the_end_of_a_day_can_be_read_back(
         model = registry.in_force(conn, TARGET, day)
         assert (model.model_version if model else None) == version
     assert registry.in_force(conn, "no_show", day) is None
+
+
+# What somebody could do to the tables by hand, and a data test must see.
+BROKEN = {
+    "a gap": "update raw.model_terms set promoted_at = promoted_at + interval '1 ms'"
+    " where retired_at is null",
+    "two at once": "update raw.model_terms set retired_at = retired_at +"
+    " interval '1 hour' where retired_at is not null",
+    "no open term": "update raw.model_terms set retired_at = now()",
+    "a lost term": "delete from raw.model_terms where retired_at is null",
+    "another champion": "update raw.model_registry set is_champion ="
+    " model_version = 'older'",
+    "no champion": "update raw.model_registry set is_champion = false",
+}
+
+
+@pytest.fixture
+def history(clone: Copy) -> Copy:
+    """The built warehouse, with a model before the one in force, and one beside it."""
+    with warehouse.connect(autocommit=True) as conn:
+        model = registry.champion(conn, TARGET)
+        assert model is not None
+        older = replace(model, model_version="older", candidates={}, chosen={})
+        beside = replace(model, model_version="beside", role="challenger")
+        for each in (older, beside, model):
+            registry.register(conn, each)
+    clone.run("run", "--select", *MODELS)
+    return clone
+
+
+def test_the_marts_tell_of_every_model(history: Copy) -> None:
+    found = history.rows(
+        "select model_version, role, is_champion, term_count, retired_at is null,"
+        " training_patient_count from candidate.model_registry"
+    )
+    version = history.value(
+        "select model_version from candidate.model_registry where is_champion"
+    )
+    assert set(found) == {
+        (version, "champion", True, 2, True, 20_000),
+        ("older", "champion", False, 1, False, 20_000),
+        ("beside", "challenger", False, 0, True, 20_000),
+    }
+    assert history.rows(
+        "select model_version, hazard, count(*), count(*) filter (where is_chosen),"
+        " bool_and(excess_log_loss <= excess_log_loss_error) filter (where is_chosen),"
+        " min(log_loss) filter (where candidate in ('prevalence', 'condition_count',"
+        " 'cost_percentile')) > min(log_loss) filter (where is_chosen)"
+        " from candidate.model_candidates group by 1, 2 order by 1, 2"
+    ) == [
+        (model, f"days {days}", 6, 1, True, True)
+        for model in ("beside", version)
+        for days in ("1-30", "31-60", "61-90")
+    ]
+    nodes = history.dbt("test", "--select", *MODELS, FOLLOWS)
+    assert {node.name for node in nodes.values() if node.is_bad} <= {FILE_TEST}
+    with warehouse.connect() as conn:
+        today = date.today() + timedelta(days=2)
+        model = registry.in_force(conn, TARGET, today)
+        assert model is not None
+        assert model.model_version == version
+        assert registry.in_force(conn, TARGET, DAY) is None
+
+
+def test_a_history_that_contradicts_itself_fails_its_data_test(history: Copy) -> None:
+    project = Project()
+    project.parse()
+    [test] = project.invoke("compile", "--select", FOLLOWS).values()
+    with warehouse.connect() as conn:
+        assert not conn.execute(test.compiled_code.encode()).fetchall()
+        for fault, statement in BROKEN.items():
+            with conn.transaction(force_rollback=True):
+                conn.execute("drop index raw.model_registry_one_champion")
+                conn.execute(statement.encode())
+                assert conn.execute(test.compiled_code.encode()).fetchall(), fault
 
 
 def test_one_open_term_a_target(conn: Connection) -> None:
