@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from python_scoring import artifacts, config, ledger, registry, warehouse
+from python_scoring.cohorts import cohort, generator
 from python_scoring.errors import BadInput, GateFailed
 from python_scoring.readmission import features, hazards, score, selection, train
 from python_scoring.readmission.features import FEATURE_NAMES, FEATURES
@@ -351,6 +352,25 @@ def test_what_cannot_be_learnt_from_is_refused_by_name_and_writes_nothing(
     assert version_of(mart) == version
     assert fetch(mart, "select * from raw.model_registry") == before
     assert len(list(config.artifact_dir().iterdir())) == 1
+
+
+def test_outcomes_without_their_column_are_refused_by_name(
+    mart: Connection, tmp_path: Path
+) -> None:
+    people, outcomes = tmp_path / "p.parquet", tmp_path / "o.csv"
+    generator.write_parquet(people, tmp_path / "unused.parquet", 5, 1)
+    outcomes.write_text("external_id,readmitted\n1,5\n")
+    with pytest.raises(BadInput, match=r"o\.csv.*days_to_readmission"):
+        cohort.load(
+            mart,
+            people,
+            org="BASELINE",
+            as_of=datetime.date(2024, 1, 1),
+            purpose="training",
+            outcomes=outcomes,
+        )
+    mart.rollback()
+    assert not fetch(mart, "select 1 from raw.loads")
 
 
 def test_a_model_of_mixed_hazards_scores_as_its_pipelines_do(
