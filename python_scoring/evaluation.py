@@ -134,19 +134,26 @@ def figures(event: Bools, risk: Floats) -> dict[str, Estimate]:
 def metric_rows(outcomes: Outcomes, rules: Rules) -> Iterator[Row]:
     """Yield rows of ``raw.evaluation_metrics``, all but the first column."""
     whole = Group(np.zeros(len(outcomes.patient_ids), np.int16), {0: EVERYONE})
-    for group_name, group in {EVERYONE: whole, **outcomes.groups}.items():
-        for value, members in group.members():
-            for window, days in enumerate(outcomes.window_days):
-                event = outcomes.event[members, window]
-                found = figures(event, outcomes.risk[members, window])
+    for window, days in enumerate(outcomes.window_days):
+        # Figures sort by risk: what is in order already is quickly sorted.
+        order = np.argsort(outcomes.risk[:, window], kind="stable")
+        risk, event = outcomes.risk[order, window], outcomes.event[order, window]
+        for group_name, group in {EVERYONE: whole, **outcomes.groups}.items():
+            for value, members in Group(group.code[order], group.names).members():
+                found = figures(event[members], risk[members])
                 if group is whole:
                     found |= _of_comparators(outcomes, window)
-                events = int(event.sum())
-                fewest = min(events, len(event) - events)
-                counts = (len(event), events, fewest < rules.smallest_group_count)
+                counts = _counts(event[members], rules)
                 for name, estimate in found.items():
                     numbers = map(_or_null, estimate)
                     yield (days, group_name, value, name, *numbers, *counts)
+
+
+def _counts(event: Bools, rules: Rules) -> tuple[int, int, bool]:
+    """Count people and events, and tell whether these are few."""
+    events = int(event.sum())
+    fewest = min(events, len(event) - events)
+    return len(event), events, fewest < rules.smallest_group_count
 
 
 def _of_comparators(outcomes: Outcomes, window: int) -> dict[str, Estimate]:

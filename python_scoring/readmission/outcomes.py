@@ -89,7 +89,12 @@ def _names(seed: str, key: str, name: str) -> Mapping[int, str]:
 def read(
     conn: Connection, model_version: str, organization_id: int, load_id: int
 ) -> NDArray[np.void]:
-    """Read a cohort's people with known outcomes and scores, in order of patient."""
+    """Read a cohort's people with known outcomes and scores, in order of patient.
+
+    Within a transaction: PostgreSQL guesses a handful of people, and would compare
+    each of a million with all the others.
+    """
+    conn.execute("set local enable_nestloop = off")
     fields = [
         ("patient_id", "i8"),
         *((name, "i2") for name in ("days", "is_female", "age", "race_code")),

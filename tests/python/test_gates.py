@@ -21,9 +21,10 @@ UNEVALUATED = "unevaluated_models__run_riskmart_build"
 ALL = (*gates.GATES, AGREE, HELD_OUT, UNEVALUATED)
 
 
-def evaluate_now() -> None:
+def evaluate_now(clone: Copy) -> None:
     with warehouse.connect(autocommit=True) as conn:
         evaluate.evaluate(conn)
+    clone.run("run", "--select", "int_rank_sum_figures")
 
 
 def by_dbt(clone: Copy) -> dict[str, str]:
@@ -62,8 +63,8 @@ def failing(judged: Copy, queries: dict[str, str]) -> Failing:
 
 @pytest.fixture
 def judged(clone: Copy) -> Copy:
-    """A clone whose model in force has been evaluated."""
-    evaluate_now()
+    """A clone, whose model in force has been evaluated by the build."""
+    assert clone.value("select count(*) from raw.evaluations") == 1
     return clone
 
 
@@ -74,7 +75,7 @@ def test_honest_model_passes_every_gate(judged: Copy, failing: Failing) -> None:
 
 def test_a_build_is_stopped_and_says_by_what(judged: Copy) -> None:
     judged.execute("update raw.predictions set score = 2 * score / (1 + score)")
-    evaluate_now()
+    evaluate_now(judged)
     assert by_dbt(judged) == {TIERS: "fail"}
     project = Project()
     project.parse()
@@ -99,7 +100,7 @@ def test_log_odds_doubled_are_seen_by_the_slope(judged: Copy, failing: Failing) 
     judged.execute(
         "update raw.predictions set score = score ^ 2 / (score ^ 2 + (1 - score) ^ 2)"
     )
-    evaluate_now()
+    evaluate_now(judged)
     assert SLOPE in failing()
 
 
@@ -131,7 +132,7 @@ def test_labels_shuffled_before_training_are_seen(
         after = registry.champion(conn, features.TARGET)
         assert before != after
         score.score(conn)
-    evaluate_now()
+    evaluate_now(judged)
     assert {BEATS, SLOPE} <= failing()
 
 
@@ -159,7 +160,7 @@ def test_swapped_file_scores_nobody_and_is_seen(
     ):
         score.score(conn, rescore=True)
     assert refused.value.exit_code == 2
-    evaluate_now()
+    evaluate_now(swapped_file)
     assert failing() == {FILE}
 
 
@@ -168,7 +169,7 @@ def test_missing_file_is_seen(swapped_file: Copy, failing: Failing) -> None:
         model = registry.champion(conn, features.TARGET)
         assert model is not None
     artifacts.path_of(model.artifact_file).unlink()
-    evaluate_now()
+    evaluate_now(swapped_file)
     assert failing() == {FILE}
 
 

@@ -1,3 +1,11 @@
+{{ config(materialized='table', post_hook='analyze {{ this }}') }}
+
+{% call set_sql_header(config) %}
+-- PostgreSQL guesses a handful of known outcomes, and would compare each of a
+-- million people with all the others.
+set local enable_nestloop = off;
+{% endcall %}
+
 with
 
 known_outcomes as (
