@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from python_scoring import artifacts, registry, warehouse
+from python_scoring import artifacts, drift, registry, warehouse
 from python_scoring.errors import BadInput
 from python_scoring.readmission import features, hazards, selection
 from python_scoring.readmission.additive import AdditiveHazards
@@ -15,6 +15,7 @@ from python_scoring.readmission.horizons import (
     HORIZON_DAYS,
     INTERVALS,
     at_risk,
+    cumulative_risk,
     happened,
 )
 from python_scoring.readmission.selection import Comparison
@@ -248,6 +249,9 @@ def _register(
         artifact_sha256=sha256,
     )
     registry.register(conn, model)
+    risks = cumulative_risk(fitted.additive.eta(training.x))
+    columns = drift.columns_of(features.FEATURE_NAMES, training.x, HORIZON_DAYS, risks)
+    drift.record_training(conn, version, columns)
 
 
 def _describe_reference(additive: AdditiveHazards) -> dict[str, Any]:

