@@ -39,6 +39,13 @@ MARTS = {
     "dept_risk_distribution": _GRID,
     "high_risk_by_department": _GRID,
     "roi_by_department": _GRID,
+    **dict.fromkeys(
+        (
+            *("model_registry", "model_candidates", "model_evaluations"),
+            *("model_metrics", "model_calibration", "model_thresholds", "model_drift"),
+        ),
+        ("true",),
+    ),
 }
 # The only mart that is a log of now, and filled again at each publication.
 _NOT_BUILT = {"builds"}
