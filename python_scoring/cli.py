@@ -407,6 +407,38 @@ def evaluate() -> None:
 
 
 @app.command()
+def replay(
+    batch: Annotated[int, typer.Option(help="Number from `riskmart status`.")],
+) -> None:
+    """Score a past batch again from its own features and model, and compare."""
+    from python_scoring.readmission import replay as replaying
+
+    with ready_warehouse() as conn, err.status("replaying"):
+        same = replaying.replay(conn, batch)
+    out.print(
+        f"Batch {same.batch_id}: {same.rows:,} rows scored again by "
+        f"{same.model_version}, the same to the bit (SHA-256 {same.replayed_sha256})."
+    )
+
+
+@app.command()
+def card(
+    model: Annotated[
+        str | None, typer.Option(help="A model's version; the one in force by default.")
+    ] = None,
+    folder: Annotated[
+        Path | None, typer.Option("--to", help="Folder; docs/model_cards by default.")
+    ] = None,
+) -> None:
+    """Write the model card, for clinicians and auditors."""
+    from python_scoring import card as cards
+
+    with ready_warehouse() as conn:
+        written = cards.write(conn, model, folder)
+    out.print(f"Wrote {written}")
+
+
+@app.command()
 def backup(
     folder: Annotated[
         Path | None, typer.Option("--to", help="Folder of the backups.")

@@ -18,7 +18,18 @@ from python_scoring import config
 PASSWORD = "hunter2-s3cret"
 COMMANDS = (
     *("build", "load", "load cms", "load cohort", "load remove"),
-    *("synth", "train", "score", "evaluate", "publish", "diff", "backup", "restore"),
+    *(
+        "synth",
+        "train",
+        "score",
+        "evaluate",
+        "replay",
+        "card",
+        "publish",
+        "diff",
+        "backup",
+        "restore",
+    ),
     *("status", "sql", "psql", "dbt", "test", "db", "db start", "db stop", "db dsn"),
 )
 
