@@ -114,7 +114,9 @@ def _candidate(runs: Sequence[Run], name: str) -> list[str]:
     times = sum(run["all"]["champion"] == name for run in runs)
     cells = ["-"] * len(_COLUMNS)
     if all(name in run["all"]["test"] for run in runs):
-        cells = [f"{_test(runs, 'all', f, name).mean:.4f}" for f in _COLUMNS]
+        means = [_test(runs, "all", figure, name).mean for figure in _COLUMNS]
+        # The event rate alone has neither a slope nor a curve.
+        cells = ["-" if mean != mean else f"{mean:.4f}" for mean in means]
     return [
         name.replace("_", " ") + (f" (champion {times} times)" if times else ""),
         *(f"{spread([c[figure] for c in cv]).mean:.4f}" for figure in _CV),
