@@ -10,7 +10,7 @@ from test_ledger import make_model
 
 from python_scoring import drift, registry, warehouse
 from python_scoring.drift import Binning
-from python_scoring.readmission import features, score, train
+from python_scoring.readmission import features, score
 from python_scoring.readmission.horizons import HORIZON_DAYS
 from python_scoring.warehouse import Connection
 
@@ -136,22 +136,6 @@ def test_memory_does_not_grow_with_the_cohort(registered: Connection) -> None:
         tracemalloc.stop()
 
 
-@pytest.fixture
-def recorded(clone: Copy) -> Copy:
-    """The baseline scored, by a model whose training is recorded."""
-    with warehouse.connect(autocommit=True) as conn:
-        model = registry.champion(conn, features.TARGET)
-        assert model is not None
-        training, _ = train.read_training(conn)
-        risks = score.risk(score.load_hazards(model), training.x)
-        columns = drift.columns_of(
-            features.FEATURE_NAMES, training.x, HORIZON_DAYS, risks
-        )
-        drift.record_training(conn, model.model_version, columns)
-        score.score(conn)
-    return clone
-
-
 def build(copy: Copy) -> str:
     """Build drift and its tests; return the status of the warning."""
     models = ("int_current_distributions", "int_distribution_shifts", "model_drift")
@@ -159,37 +143,38 @@ def build(copy: Copy) -> str:
     return {node.name: node.status for node in nodes}[WARNING]
 
 
-def test_everyone_is_counted_once_scored_now_or_before(recorded: Copy) -> None:
-    """Nobody was scored anew; the counts are of all the same."""
-    assert recorded.value("select max(batch_id) from raw.prediction_batches") == 1
-    names = (*features.FEATURE_NAMES, *(f"score_{days}" for days in HORIZON_DAYS))
-    counted = recorded.rows(
-        "select batch_id, load_id, feature_name, cast(sum(patient_count) as int)"
-        " from raw.batch_distribution group by 1, 2, 3"
+def counts(copy: Copy, batch_id: int) -> list[tuple[str, int, int]]:
+    return copy.rows(
+        "select feature_name, bin, patient_count from raw.batch_distribution"
+        " where batch_id = %s and load_id = 0 order by 1, 2",
+        batch_id,
     )
-    assert sorted(counted) == sorted((1, 0, name, 3000) for name in names)
+
+
+def test_everyone_is_counted_scored_now_or_before(clone: Copy) -> None:
+    first = counts(clone, 1)
+    names = {*features.FEATURE_NAMES, *(f"score_{days}" for days in HORIZON_DAYS)}
+    assert {name for name, _, _ in first} == names
+    assert sum(count for _, _, count in first) == 3000 * len(names)
+    # As for a cohort that takes another's place and has nobody new to score.
+    clone.execute("delete from raw.batch_distribution")
+    clone.execute("update raw.predictions set features_hash = 0 where patient_id = 7")
     with warehouse.connect(autocommit=True) as conn:
-        score.score(conn)
-        assert score.score(conn, rescore=True).batch_id == 2
-    first, second = (
-        recorded.rows(
-            "select feature_name, bin, patient_count from raw.batch_distribution"
-            " where batch_id = %s order by 1, 2",
-            batch,
-        )
-        for batch in (1, 2)
-    )
-    assert first == second
+        assert score.score(conn).scored == 1
+        clone.execute("delete from raw.batch_distribution")
+        assert score.score(conn).scored == 0
+        assert score.score(conn, rescore=True).scored == 3000
+    assert counts(clone, 2) == counts(clone, 3) == first
 
 
-def test_the_index_is_the_formulas(recorded: Copy) -> None:
-    build(recorded)
-    bins = recorded.frame(
+def test_the_index_is_the_formulas(clone: Copy) -> None:
+    build(clone)
+    bins = clone.frame(
         "select t.feature_name, t.patient_count as n, b.patient_count as m"
         " from raw.training_distribution as t inner join raw.batch_distribution as b"
         " on t.feature_name = b.feature_name and t.bin = b.bin"
     ).query("n + m > 0")
-    drifts = recorded.frame("select * from candidate.model_drift")
+    drifts = clone.frame("select * from candidate.model_drift")
     assert len(drifts) == 30
     for row in drifts.itertuples():
         n, m = (
@@ -205,16 +190,16 @@ def test_the_index_is_the_formulas(recorded: Copy) -> None:
         assert row.chance_psi == pytest.approx(chance, rel=0.01)
 
 
-def test_people_unlike_the_training_raise_a_warning(recorded: Copy) -> None:
-    assert build(recorded) == "pass"
-    recorded.execute(
+def test_people_unlike_the_training_raise_a_warning(clone: Copy) -> None:
+    assert build(clone) == "pass"
+    clone.execute(
         "update intermediate.int_patient_features set total_admissions = 7"
         " where is_current and purpose = 'cohort' and patient_id % 2 = 0"
     )
     with warehouse.connect(autocommit=True) as conn:
         score.score(conn)
-    assert build(recorded) == "warn"
-    [(level, is_beyond_chance)] = recorded.rows(
+    assert build(clone) == "warn"
+    [(level, is_beyond_chance)] = clone.rows(
         "select drift_level, is_beyond_chance from candidate.model_drift"
         " where feature_name = 'total_admissions'"
     )
