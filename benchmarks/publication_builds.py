@@ -61,7 +61,7 @@ def clone_candidate(conn: Connection) -> BuildRecord:
     source = builds.published(conn)
     assert source is not None
     build_id = builds.begin(conn)
-    conn.execute(f"create schema {CANDIDATE_SCHEMA}".encode())
+    conn.execute(f"create schema if not exists {CANDIDATE_SCHEMA}".encode())
     for name in relations(conn, source.schema):
         conn.execute(
             sql.SQL(

@@ -41,14 +41,17 @@ MARTS = {
     "roi_by_department": _GRID,
     **dict.fromkeys(
         (
-            *("model_registry", "model_candidates", "model_evaluations"),
-            *("model_metrics", "model_calibration", "model_thresholds", "model_drift"),
+            *("model_candidates", "model_metrics", "model_calibration"),
+            *("model_thresholds", "model_drift"),
         ),
         ("true",),
     ),
 }
 # The only mart that is a log of now, and filled again at each publication.
 _NOT_BUILT = {"builds"}
+# Not swept here: one model has no other's values, and golden scores that are put in
+# beside it are no evaluation's. `same_rows` holds both to what they are made from.
+_NOT_SWEPT = {"model_registry", "model_evaluations"}
 # What these show is in the tables above.
 _VIEWS = {"prediction_reasons"}
 
@@ -232,7 +235,7 @@ def test_every_mart_is_among_them(bench: Bench) -> None:
         "select table_name from information_schema.tables where table_schema = %s",
         (bench.schema,),
     )
-    assert {name for (name,) in rows} == set(MARTS) | _NOT_BUILT | _VIEWS
+    assert {name for (name,) in rows} == set(MARTS) | _NOT_BUILT | _VIEWS | _NOT_SWEPT
 
 
 def test_nothing_is_seen_where_nothing_changed(bench: Bench) -> None:
