@@ -26,7 +26,7 @@ MARTS = {
     *("financial_projections", "positive_roi_patients"),
 }
 # What is no organization's.
-SHARED = {"departments", "builds"}
+SHARED = {"departments", "builds", "reason_words"}
 needs_claims = pytest.mark.skipif(
     not claims.are_there(), reason=f"needs the claims in {claims.FOLDER}"
 )
