@@ -77,9 +77,14 @@ def save(content: Mapping[str, Any], path: Path) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
+def sha256_of(path: Path) -> str | None:
+    """Hash the file as it is now; None where there is none."""
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None
+
+
 def is_intact(path: Path, sha256: str) -> bool:
     """Tell whether the file is there and is the registered one."""
-    return path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() == sha256
+    return sha256_of(path) == sha256
 
 
 def load_verified(path: Path, sha256: str) -> dict[str, Any]:

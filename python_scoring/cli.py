@@ -199,7 +199,6 @@ def publish_build(
     from python_scoring import pipeline
     from python_scoring.publication import publish
 
-    server.ensure_running()
     with (
         told_what_readers_have(),
         progress() as (on_step, on_node),
@@ -448,7 +447,6 @@ def backup(
     """Back up the whole warehouse and its models."""
     from python_scoring import backup as backups
 
-    server.ensure_running()
     with err.status("backing up"):
         made = backups.make(folder, keep, tell=err.print)
     status.show_backup(out, made)
@@ -464,7 +462,6 @@ def restore(
     """Restore a backup beside what is there, compare it, and put it in force."""
     from python_scoring import restore as restoring
 
-    server.ensure_running()
     with err.status("restoring"):
         restored = restoring.restore(folder, replace=replace, tell=err.print)
     status.show_restored(out, restored)

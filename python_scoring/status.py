@@ -106,8 +106,7 @@ def show_publication(console: Console, done: "Publication") -> None:
         f"Readers see build {swapped.build_id}{instead}: {swapped.name_count} names "
         f"swapped in {1000 * swapped.seconds:.0f} ms, attempt {swapped.attempts}."
     )
-    for reason in done.stayed:
-        console.print(f"[yellow]warning[/] {escape(reason)}", soft_wrap=True)
+    _show_notes(console, done.stayed)
 
 
 def show_backup(console: Console, made: "Backup") -> None:
@@ -166,7 +165,7 @@ def show_load(console: Console, result: "LoadResult") -> None:
     whose = f"{result.org} as of {result.as_of} (load {result.load_id})"
     if result.unchanged:
         console.print(f"Nothing to do: {whose} is already loaded, with this content.")
-        _show_warnings(console, result)
+        _show_notes(console, result.warnings)
         return
     whom = "beneficiaries" if result.source == "cms" else "people"
     console.print(f"Loaded {result.rows:,} {whom} for {whose}.")
@@ -180,13 +179,8 @@ def show_load(console: Console, result: "LoadResult") -> None:
             console.print(f"  {escape(str(reject))}")
     if not result.has_outcomes:
         console.print("What happened in the 90 days after is not known.")
-    _show_warnings(console, result)
+    _show_notes(console, result.warnings)
     console.print("`riskmart build` brings them to the marts.")
-
-
-def _show_warnings(console: Console, result: "LoadResult") -> None:
-    for warning in result.warnings:
-        console.print(f"[yellow]warning[/] {escape(warning)}", soft_wrap=True)
 
 
 def show_removal(console: Console, removed: "Removed") -> None:

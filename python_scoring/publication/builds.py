@@ -12,7 +12,12 @@ from psycopg.types.json import Jsonb
 from python_scoring import project_vars
 from python_scoring.errors import BadInput
 from python_scoring.publication import provenance
-from python_scoring.publication.relations import Column, columns_of, drop_all
+from python_scoring.publication.relations import (
+    Column,
+    columns_of,
+    drop_all,
+    who_depends,
+)
 from python_scoring.warehouse import Connection
 
 CANDIDATE_SCHEMA = "candidate"
@@ -114,9 +119,9 @@ def _clear_candidate(conn: Connection) -> None:
     try:
         drop_all(conn, CANDIDATE_SCHEMA)
     except psycopg.errors.DependentObjectsStillExist as error:
-        detail = (error.diag.message_detail or str(error)).replace("\n", "; ")
         raise BadInput(
-            f"the last candidate cannot be cleared away: {detail}; drop that first"
+            f"the last candidate cannot be cleared away: {who_depends(error)}; "
+            "drop that first"
         ) from None
     conn.execute(f"create schema {CANDIDATE_SCHEMA}".encode())
     comment = sql.SQL("comment on schema {} is {}")

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+import psycopg
 from psycopg import sql
 
 from python_scoring.warehouse import Connection
@@ -70,6 +71,11 @@ def drop_all(conn: Connection, schema: str) -> None:
             conn.execute(sql.SQL(statement).format(sql.SQL(", ").join(mine)))
     drop = sql.SQL("drop schema if exists {}")
     conn.execute(drop.format(sql.Identifier(schema)))
+
+
+def who_depends(error: psycopg.errors.DependentObjectsStillExist) -> str:
+    """Say on one line what keeps a relation from being dropped."""
+    return (error.diag.message_detail or str(error)).replace("\n", "; ")
 
 
 def columns_of(conn: Connection, schema: str, name: str) -> dict[str, Column]:

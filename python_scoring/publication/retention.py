@@ -24,8 +24,8 @@ def drop_old(conn: Connection, keep: int) -> list[str]:
         except psycopg.errors.LockNotAvailable:
             stayed.append(f"build {build.build_id} stays: somebody reads its tables")
         except psycopg.errors.DependentObjectsStillExist as error:
-            detail = (error.diag.message_detail or str(error)).replace("\n", "; ")
-            stayed.append(f"build {build.build_id} stays: {detail}")
+            why = relations.who_depends(error)
+            stayed.append(f"build {build.build_id} stays: {why}")
     return stayed
 
 

@@ -1,6 +1,5 @@
 """Judge the model in force on every current cohort whose outcomes are known."""
 
-import hashlib
 from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property
@@ -106,10 +105,7 @@ class _Run:
 
     @cached_property
     def artifact_sha256(self) -> str | None:
-        path = artifacts.path_of(self.model.artifact_file)
-        if not path.is_file():
-            return None
-        return hashlib.sha256(path.read_bytes()).hexdigest()
+        return artifacts.sha256_of(artifacts.path_of(self.model.artifact_file))
 
     @cached_property
     def comparators(self) -> naive.Comparators:

@@ -32,6 +32,7 @@ def test_a_small_run_measures_every_step(measured: report.Measured) -> None:
         "read project",
         "seeds and features",
         "score",
+        "evaluate",
         "marts",
         "tests",
     ]
