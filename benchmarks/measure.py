@@ -43,8 +43,12 @@ class Clock:
 
 def peak_memory() -> int:
     """Return the highest resident memory that this process has had, in bytes."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * _KIB
+    return to_bytes(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+
+
+def to_bytes(maxrss: int) -> int:
+    """Convert ``ru_maxrss``, whose unit is the system's, to bytes."""
+    return maxrss if sys.platform == "darwin" else maxrss * _KIB
 
 
 class ServerMemory:

@@ -78,6 +78,10 @@ def _table(runs: list[Measured]) -> str:
         _row("people a second, without tests", runs, _rate),
         *(_row(f"once: {step}, s", runs, _seconds_of(step)) for step in once),
         _row("our process at most, MiB", runs, _bytes("our_peak_bytes", _MIB, ",.0f")),
+        _row("scored anew, all of the command, s", runs, _score),
+        _row(
+            "scored anew, MiB at most", runs, _bytes("score_peak_bytes", _MIB, ",.0f")
+        ),
         _row("server at most, GiB", runs, _bytes("server_peak_bytes", _GIB, ".2f")),
         _row("database on disk, GiB", runs, _bytes("database_bytes", _GIB, ".2f")),
         _row("floor: copy the marts' bytes, s", runs, _floor_copy),
@@ -120,6 +124,10 @@ def _floor_copy(run: Measured) -> str:
 
 def _floor_score(run: Measured) -> str:
     return f"{run['floor_score_seconds']:,.2f}"
+
+
+def _score(run: Measured) -> str:
+    return f"{run['score_seconds']:,.1f}"
 
 
 def _times_floor(run: Measured) -> str:

@@ -41,6 +41,8 @@ class Result:
     all_patients: int = 0
     seconds: dict[str, float] = field(default_factory=dict)
     our_peak_bytes: int = 0
+    score_seconds: float = 0.0
+    score_peak_bytes: int = 0
     server_peak_bytes: int = 0
     database_bytes: int = 0
     tests: int = 0
@@ -157,6 +159,23 @@ def _compare(result: Result, home: Path, row_by_row_patients: int) -> None:
     with clock.step("row by row"):
         rows = row_by_row.seconds_per_patient(row_by_row_patients)
     result.row_by_row_seconds_per_patient, result.row_by_row_measured = rows
+    with clock.step("score anew"):
+        result.score_seconds, result.score_peak_bytes = score_apart()
+
+
+def score_apart() -> tuple[float, int]:
+    """Score everybody anew in a process of its own: its seconds, and peak memory."""
+    command = [sys.executable, "-m", "python_scoring", "score", "--rescore"]
+    began = time.perf_counter()
+    process = subprocess.Popen(
+        command, cwd=config.PROJECT_DIR, stdout=subprocess.DEVNULL
+    )
+    _, status, usage = os.wait4(process.pid, 0)
+    seconds = time.perf_counter() - began
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise subprocess.CalledProcessError(process.returncode, command)
+    return seconds, measure.to_bytes(usage.ru_maxrss)
 
 
 def warm_build_seconds() -> list[float]:

@@ -9,7 +9,7 @@ import numpy as np
 from python_scoring import artifacts, drift, registry, warehouse
 from python_scoring.errors import BadInput
 from python_scoring.readmission import features, hazards, selection
-from python_scoring.readmission.additive import AdditiveHazards
+from python_scoring.readmission.additive import AdditiveHazards, Floats
 from python_scoring.readmission.hazards import FittedHazards
 from python_scoring.readmission.horizons import (
     HORIZON_DAYS,
@@ -83,6 +83,8 @@ def train(conn: Connection, seed: int) -> TrainResult:
             "is_synthetic": is_synthetic,
         }
         _register(conn, fitted, training, comparison, version, data, metrics)
+    # Also of a model that was registered before they were kept.
+    _record_distributions(conn, version, fitted.additive, training.x)
     conn.commit()
     return TrainResult(
         version,
@@ -249,8 +251,13 @@ def _register(
         artifact_sha256=sha256,
     )
     registry.register(conn, model)
-    risks = cumulative_risk(fitted.additive.eta(training.x))
-    columns = drift.columns_of(features.FEATURE_NAMES, training.x, HORIZON_DAYS, risks)
+
+
+def _record_distributions(
+    conn: Connection, version: str, additive: AdditiveHazards, x: Floats
+) -> None:
+    risks = cumulative_risk(additive.eta(x))
+    columns = drift.columns_of(features.FEATURE_NAMES, x, HORIZON_DAYS, risks)
     drift.record_training(conn, version, columns)
 
 

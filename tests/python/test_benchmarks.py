@@ -42,9 +42,9 @@ def test_a_small_run_measures_every_step(measured: report.Measured) -> None:
     assert measured["tests"] > 100
     # A prediction and a projection a window, of some 200 bytes together.
     assert measured["floor_bytes"] > (3000 + PEOPLE) * 3 * 200
-    for name in ("our_peak_bytes", "database_bytes"):
+    for name in ("our_peak_bytes", "score_peak_bytes", "database_bytes"):
         assert measured[name] > 10 * 1024**2
-    for name in ("floor_copy_seconds", "floor_score_seconds"):
+    for name in ("floor_copy_seconds", "floor_score_seconds", "score_seconds"):
         assert measured[name] > 0
     table = report.markdown([measured], [20.0, 10.0])
     assert f"| {PEOPLE:,} |" in table
