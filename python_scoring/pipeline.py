@@ -220,7 +220,7 @@ def publish_candidate(
         with _noted(candidate.build_id, project):
             gate.run(conn, project, command="test")
             gate.check_scored(project)
-        publish.finish_candidate(conn, candidate.build_id, project)
+            publish.finish_candidate(conn, candidate.build_id, project)
         if on_step:
             on_step("publish")
         return publish.publish(

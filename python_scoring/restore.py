@@ -10,6 +10,8 @@ from python_scoring.backups import contents, databases, dumps, manifest, models
 from python_scoring.backups.contents import Table
 from python_scoring.backups.manifest import Manifest
 from python_scoring.errors import BadInput, GateFailed
+from python_scoring.publication import builds
+from python_scoring.publication import manifest as published_manifest
 from python_scoring.warehouse import Connection
 
 _DATABASE = """
@@ -96,7 +98,17 @@ def restore(
     target = _look(listed)
     _check_room(target, replace=replace)
     way = _restore_beside if target.may_create else _restore_inside
-    return way(backup, listed, target, say)
+    restored = way(backup, listed, target, say)
+    _publish_manifest()
+    return restored
+
+
+def _publish_manifest() -> None:
+    """Let plain dbt defer to the build that readers have now."""
+    with warehouse.connect(autocommit=True) as conn:
+        warehouse.prepare(conn)
+        current = builds.published(conn)
+    published_manifest.publish(current.build_id if current else None)
 
 
 def _look(listed: Manifest) -> _Target:

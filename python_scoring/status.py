@@ -209,6 +209,9 @@ def show_training(console: Console, result: "TrainResult") -> None:
             f"  {days} days: AUROC {figures['auroc']:.3f}, "
             f"Brier {figures['brier']:.3f}, {figures['events']:,} events (out of fold)"
         )
+    for hazard, kind in result.chosen.items():
+        console.print(f"  {hazard}: {kind.replace('_', ' ')}")
+    console.print("All candidates' figures: marts.model_candidates, after a build.")
 
 
 def show_evaluation(console: Console, result: "EvaluateResult") -> None:

@@ -35,10 +35,10 @@ def keep(build_id: int, written: Path) -> None:
     _write(_folder(build_id) / _FILE, json.dumps(manifest))
 
 
-def publish(build_id: int) -> None:
+def publish(build_id: int | None) -> None:
     """Make a build's manifest the published one; without one there is none."""
-    kept = _folder(build_id) / _FILE
-    if kept.is_file():
+    kept = _folder(build_id) / _FILE if build_id else None
+    if kept and kept.is_file():
         _write(published_folder() / _FILE, kept.read_text(encoding="utf-8"))
     else:
         # Built from another checkout: an older build's would mislead.

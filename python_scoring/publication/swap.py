@@ -247,10 +247,13 @@ def _drop(
         if name in tables
         and (column is None or column in (names.BUILD_ID, *tables[name].columns))
     ]
+    drop = sql.SQL("drop view {} cascade")
+    statements: list[sql.Composable] = []
     for name in broken:
-        drop = sql.SQL("drop view {} cascade")
-        conn.execute(drop.format(sql.Identifier(names.SCHEMA, name)))
+        statements.append(sql.SQL(_LOCK_TIMEOUT))
+        statements.append(drop.format(sql.Identifier(names.SCHEMA, name)))
         del present[name]
+    conn.execute(sql.SQL("; ").join(statements))
     return saved, regrants
 
 

@@ -31,6 +31,7 @@ from python_scoring.backup import Backup
 from python_scoring.backups import contents, databases, dumps, manifest
 from python_scoring.embedded import binaries
 from python_scoring.errors import BadInput, GateFailed, RiskmartError
+from python_scoring.publication.manifest import published_folder
 from python_scoring.readmission import score
 from python_scoring.readmission.features import TARGET
 
@@ -210,7 +211,11 @@ def test_everything_comes_back(team: Copy, tmp_path: Path) -> None:
     assert made.notes == ()
     assert made.models == 1
     execute("drop schema team cascade; delete from raw.loads")
+    stale = published_folder() / "manifest.json"
+    stale.parent.mkdir(parents=True, exist_ok=True)
+    stale.write_text("{}")
     done = restore.restore(made.folder, replace=True)
+    assert not stale.exists() or stale.read_text() != "{}"
     assert differences(state(), before) == {}
     assert done.notes == ()
     assert (done.tables, done.rows) == (made.tables, made.rows)
