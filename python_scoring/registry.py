@@ -42,6 +42,11 @@ class Model:
 
 
 _COLUMNS = ", ".join(Model.__dataclass_fields__)
+_FILLED = ", ".join(
+    f"{name} = case when old.candidates = '{{}}' then excluded.{name}"
+    f" else old.{name} end"
+    for name in ("training_patients", "metrics", "candidates", "chosen")
+)
 _QUALIFIED = ", ".join(f"models.{name}" for name in Model.__dataclass_fields__)
 
 
@@ -90,8 +95,9 @@ def register(conn: Connection, model: Model) -> None:
     """Enter a model; a champion is put in force, and the one before it retired.
 
     A version already registered is put in force again; its file may have been
-    written anew by other libraries, so these three columns follow, and the rest
-    stays as it was. A challenger changes nothing about what is in force. The
+    written anew by other libraries, so these three columns follow. What an earlier
+    version of riskmart did not note of it is filled in, and the rest stays as it
+    was. A challenger changes nothing about what is in force. The
     caller commits.
     """
     values = {
@@ -104,12 +110,13 @@ def register(conn: Connection, model: Model) -> None:
     }
     slots = ", ".join(f"%({name})s" for name in Model.__dataclass_fields__)
     conn.execute(
-        f"insert into raw.model_registry ({_COLUMNS}, is_champion, trained_at)"
+        f"insert into raw.model_registry as old ({_COLUMNS}, is_champion, trained_at)"
         f" values ({slots}, false, clock_timestamp())"
         " on conflict (model_version) do update set"
         " artifact_file = excluded.artifact_file,"
         " artifact_sha256 = excluded.artifact_sha256,"
-        " library_versions = excluded.library_versions",
+        " library_versions = excluded.library_versions,"
+        f" {_FILLED}",
         values,
     )
     if model.role == "champion":

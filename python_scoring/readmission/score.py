@@ -94,16 +94,26 @@ def load_hazards(model: registry.Model) -> AdditiveHazards:
         is not the registered one.
     """
     artifacts.check_versions(model.library_versions)
-    if tuple(model.feature_names) != features.FEATURE_NAMES:
-        raise BadInput(
-            f"{model.model_version}: fitted on features {model.feature_names}; "
-            f"expected those of {features.FEATURES_FILE.name}; run `riskmart train`"
-        )
+    _check_features(model)
     path = artifacts.path_of(model.artifact_file)
     hazards = artifacts.load_verified(path, model.artifact_sha256)["additive"]
     if not isinstance(hazards, AdditiveHazards):
         raise TypeError(f"{path}: {type(hazards).__name__}; expected AdditiveHazards")
     return hazards
+
+
+def _check_features(model: registry.Model) -> None:
+    fitted, now = model.feature_names, features.FEATURE_NAMES
+    if tuple(fitted) == now:
+        return
+    unseen = ", ".join(name for name in now if name not in fitted)
+    gone = ", ".join(name for name in fitted if name not in now)
+    raise BadInput(
+        f"{model.model_version}: not fitted on the features of "
+        f"{features.FEATURES_FILE.name} in their order; never seen by the model: "
+        f"{unseen or 'none'}; not there any more: {gone or 'none'}; run "
+        "`riskmart train`"
+    )
 
 
 def _one_ahead(chunks: Iterator[ledger.Scores]) -> Generator[ledger.Scores]:

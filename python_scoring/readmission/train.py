@@ -184,6 +184,8 @@ def _is_in_force(current: registry.Model | None, version: str) -> bool:
         current is not None
         and current.model_version == version
         and current.library_versions == artifacts.library_versions()
+        # An earlier version of riskmart did not note them.
+        and bool(current.candidates)
         and artifacts.is_intact(
             artifacts.path_of(current.artifact_file), current.artifact_sha256
         )

@@ -260,6 +260,21 @@ def test_a_lost_artifact_is_made_again_as_the_same_version(mart: Connection) -> 
     score.load_hazards(model)
 
 
+def test_what_an_older_registration_lacks_is_filled_in(mart: Connection) -> None:
+    add_training(mart)
+    train.train(mart, seed=3)
+    before = registry.champion(mart, "readmission")
+    kept = fetch(mart, "select * from raw.model_terms")
+    mart.execute(
+        "update raw.model_registry set candidates = '{}', chosen = '{}',"
+        " training_patients = null, metrics = '{}'"
+    )
+    assert not train.train(mart, seed=3).is_unchanged
+    assert registry.champion(mart, "readmission") == before
+    assert fetch(mart, "select * from raw.model_terms") == kept
+    assert train.train(mart, seed=3).is_unchanged
+
+
 def test_a_teams_own_history_replaces_the_synthetic_one(mart: Connection) -> None:
     add_training(mart, "synth", 1)
     synthetic = train.train(mart, seed=3)
@@ -594,7 +609,10 @@ def test_a_swapped_artifact_scores_nobody(ready: Connection) -> None:
     ("change", "told"),
     [
         ('library_versions = \'{"scikit-learn": "0.1.0"}\'', "scikit-learn 0.1.0"),
-        ("feature_names = feature_names[2:]", "fitted on features"),
+        (
+            "feature_names = feature_names[2:] || '{shoe_size}'",
+            "never seen by the model: age; not there any more: shoe_size",
+        ),
     ],
 )
 def test_a_model_from_elsewhere_is_refused_before_its_file_is_opened(
