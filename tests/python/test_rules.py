@@ -6,6 +6,7 @@ import pytest
 from copies import Copy
 
 from python_scoring import cli
+from python_scoring.readmission.features import FEATURES, FEATURES_FILE
 
 # Everything that stands on the rule seeds, without what only checks SQL.
 _REBUILD = ("build", "--exclude-resource-type", "unit_test")
@@ -73,6 +74,23 @@ def _check_moved_bound(copy: Copy) -> None:
         "select count(*) from candidate.predictions"
         " where risk_score >= 0.15 and risk_score < 0.4"
     )
+
+
+def test_a_seed_whose_columns_changed_gets_a_new_table(clone: Copy) -> None:
+    """An older warehouse's table lacks a column, and has one that is gone."""
+    clone.execute("alter table reference.features drop column reason_zero cascade")
+    clone.execute("alter table reference.features add column old_column text")
+    races = "select 'reference.races'::regclass::oid"
+    before = clone.value(races)
+    clone.run("seed", "--select", "features", "races")
+    held = clone.value(
+        "select string_agg(attname, ',' order by attnum) from pg_attribute"
+        " where attrelid = 'reference.features'::regclass and attnum > 0"
+    )
+    assert held == FEATURES_FILE.read_text(encoding="utf-8").splitlines()[0]
+    assert clone.value("select count(*) from reference.features") == len(FEATURES)
+    # What has not changed is emptied and filled again: nothing that reads it goes.
+    assert clone.value(races) == before
 
 
 # seed, what stands there, what is written instead, and what the message says of it
