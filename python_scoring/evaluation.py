@@ -16,9 +16,10 @@ from python_scoring import calibration, metrics, project_vars
 from python_scoring.metrics import Bools, Estimate, Floats
 
 # Raised when figures are computed otherwise: evaluations are then made anew.
-METHOD = 1
+METHOD = 2
 
 EVERYONE = "all"
+_WHOLE = (EVERYONE, EVERYONE)
 DECILES = 10
 THRESHOLDS = np.arange(1, 100) / 100
 
@@ -133,20 +134,29 @@ def figures(event: Bools, risk: Floats) -> dict[str, Estimate]:
 
 def metric_rows(outcomes: Outcomes, rules: Rules) -> Iterator[Row]:
     """Yield rows of ``raw.evaluation_metrics``, all but the first column."""
-    whole = Group(np.zeros(len(outcomes.patient_ids), np.int16), {0: EVERYONE})
     for window, days in enumerate(outcomes.window_days):
-        # Figures sort by risk: what is in order already is quickly sorted.
-        order = np.argsort(outcomes.risk[:, window], kind="stable")
-        risk, event = outcomes.risk[order, window], outcomes.event[order, window]
-        for group_name, group in {EVERYONE: whole, **outcomes.groups}.items():
-            for value, members in Group(group.code[order], group.names).members():
-                found = figures(event[members], risk[members])
-                if group is whole:
-                    found |= _of_comparators(outcomes, window)
-                counts = _counts(event[members], rules)
-                for name, estimate in found.items():
-                    numbers = map(_or_null, estimate)
-                    yield (days, group_name, value, name, *numbers, *counts)
+        for group, event, risk in _by_group(outcomes, window):
+            found = figures(event, risk)
+            if group == _WHOLE:
+                found |= _of_comparators(outcomes, window)
+            counts = _counts(event, rules)
+            for name, estimate in found.items():
+                yield (days, *group, name, *map(_or_null, estimate), *counts)
+
+
+def _by_group(
+    outcomes: Outcomes, window: int
+) -> Iterator[tuple[tuple[str, str], Bools, Floats]]:
+    """Yield group and name, outcomes and risks: of everyone, then part by part.
+
+    In order of risk: figures sort by it, and what is in order is quickly sorted.
+    """
+    order = np.argsort(outcomes.risk[:, window], kind="stable")
+    risk, event = outcomes.risk[order, window], outcomes.event[order, window]
+    yield _WHOLE, event, risk
+    for group_name, group in outcomes.groups.items():
+        for value, members in Group(group.code[order], group.names).members():
+            yield (group_name, value), event[members], risk[members]
 
 
 def _counts(event: Bools, rules: Rules) -> tuple[int, int, bool]:
@@ -165,21 +175,25 @@ def _of_comparators(outcomes: Outcomes, window: int) -> dict[str, Estimate]:
 
 
 def bin_rows(outcomes: Outcomes, rules: Rules) -> Iterator[Row]:
-    """Yield rows of ``raw.evaluation_bins``: every tier and decile, empty ones too."""
+    """Yield rows of ``raw.evaluation_bins``: every tier and decile, empty ones too.
+
+    Deciles are of each group's own scores. The gate looks at everyone only.
+    """
     tiers = np.array(list(rules.tier_bounds))
     bounds = np.array(list(rules.tier_bounds.values()))
     cells = len(tiers) * len(outcomes.window_days)
     of_gate = 1 - (1 - rules.gate_confidence) / cells
     for window, days in enumerate(outcomes.window_days):
-        event, risk = outcomes.event[:, window], outcomes.risk[:, window]
-        tier = np.searchsorted(bounds, risk, side="right") - 1
-        for row in _bins(tier, len(tiers), event, risk, of_gate):
-            yield (days, "tier", int(tiers[row[0]]), *row[1:])
-        # Equal scores stay together, whatever the order of people.
-        cuts = np.quantile(risk, np.arange(1, DECILES) / DECILES)
-        decile = np.searchsorted(cuts, risk, side="left")
-        for row in _bins(decile, DECILES, event, risk, None):
-            yield (days, "decile", row[0] + 1, *row[1:])
+        for group, event, risk in _by_group(outcomes, window):
+            gate = of_gate if group == _WHOLE else None
+            tier = np.searchsorted(bounds, risk, side="right") - 1
+            for row in _bins(tier, len(tiers), event, risk, gate):
+                yield (days, "tier", int(tiers[row[0]]), *row[1:], *group)
+            # Equal scores stay together, whatever the order of people.
+            cuts = np.quantile(risk, np.arange(1, DECILES) / DECILES)
+            decile = np.searchsorted(cuts, risk, side="left")
+            for row in _bins(decile, DECILES, event, risk, None):
+                yield (days, "decile", row[0] + 1, *row[1:], *group)
 
 
 def _bins(
@@ -203,11 +217,11 @@ def _bins(
 def threshold_rows(outcomes: Outcomes) -> Iterator[Row]:
     """Yield rows of ``raw.evaluation_thresholds``."""
     for window, days in enumerate(outcomes.window_days):
-        event, risk = outcomes.event[:, window], outcomes.risk[:, window]
-        made = metrics.decisions(event, risk, THRESHOLDS)
-        for values in zip(*vars(made).values(), strict=True):
-            threshold, flagged, *numbers = values
-            yield (days, float(threshold), int(flagged), *map(_or_null, numbers))
+        for group, event, risk in _by_group(outcomes, window):
+            made = metrics.decisions(event, risk, THRESHOLDS)
+            for threshold, flagged, *numbers in zip(*vars(made).values(), strict=True):
+                found = map(_or_null, numbers)
+                yield (days, float(threshold), int(flagged), *found, *group)
 
 
 def _or_null(value: float | None) -> float | None:

@@ -355,7 +355,7 @@ create table if not exists raw.evaluation_metrics (
 create table if not exists raw.evaluation_bins (
     evaluation_id bigint not null references raw.evaluations (evaluation_id),
     window_days smallint not null,
-    group_name text not null check (group_name in ('tier', 'decile')),
+    bin_type text not null check (bin_type in ('tier', 'decile')),
     bin smallint not null,
     patient_count bigint not null,
     expected_rate double precision,
@@ -366,7 +366,11 @@ create table if not exists raw.evaluation_bins (
     -- of a tier's observed rate, wide enough for all tiers and windows together
     gate_lower double precision,
     gate_upper double precision,
-    primary key (evaluation_id, window_days, group_name, bin)
+    group_name text not null default 'all',
+    group_value text not null default 'all',
+    primary key (
+        evaluation_id, window_days, group_name, group_value, bin_type, bin
+    )
 );
 
 create table if not exists raw.evaluation_thresholds (
@@ -380,5 +384,33 @@ create table if not exists raw.evaluation_thresholds (
     lift double precision,
     net_benefit double precision,
     net_benefit_all double precision,
-    primary key (evaluation_id, window_days, threshold)
+    group_name text not null default 'all',
+    group_value text not null default 'all',
+    primary key (evaluation_id, window_days, group_name, group_value, threshold)
 );
+-- For the evaluations of warehouses that are older than groups here: of everyone.
+do $$
+begin
+    if not exists (
+        select
+        from pg_attribute
+        where attrelid = 'raw.evaluation_bins'::regclass and attname = 'bin_type'
+    ) then
+        alter table raw.evaluation_bins rename column group_name to bin_type;
+        alter table raw.evaluation_bins
+        drop constraint evaluation_bins_pkey,
+        add column group_name text not null default 'all',
+        add column group_value text not null default 'all',
+        add primary key (
+            evaluation_id, window_days, group_name, group_value, bin_type, bin
+        );
+        alter table raw.evaluation_thresholds
+        drop constraint evaluation_thresholds_pkey,
+        add column group_name text not null default 'all',
+        add column group_value text not null default 'all',
+        add primary key (
+            evaluation_id, window_days, group_name, group_value, threshold
+        );
+    end if;
+end
+$$;

@@ -10,6 +10,7 @@ from rich.table import Table
 
 from python_scoring import config
 from python_scoring.pipeline import Build
+from python_scoring.status import show_not_evaluated
 from python_scoring.tables import make_table
 from python_scoring.warehouse import Connection
 
@@ -60,6 +61,8 @@ def show_build(console: Console, conn: Connection, done: Build) -> None:
             f"{done.scored.scored:,} of {done.scored.patients:,} patients scored in "
             f"this run, by {done.scored.model_version}."
         )
+    if done.evaluated:
+        show_not_evaluated(console, done.evaluated)
     console.print(_steps(done))
     for warning in done.warnings:
         console.print(f"[yellow]warning[/] {warning}")

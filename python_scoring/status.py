@@ -45,6 +45,20 @@ select model_version, target, is_champion, training_rows,
 from raw.model_registry
 order by trained_at
 """
+_EVALUATIONS = """
+select *
+from (
+    select distinct on (evaluations.org_code, evaluations.as_of_date, load_id)
+        evaluations.org_code, evaluations.as_of_date, evaluations.status,
+        evaluations.patient_count, evaluations.reason
+    from raw.evaluations
+    inner join raw.model_registry using (target, model_version)
+    where is_champion
+    order by
+        evaluations.org_code, evaluations.as_of_date, load_id, evaluation_id desc
+) as latest
+order by org_code, as_of_date
+"""
 _BATCHES = """
 select batch_id, target, model_version, row_count,
     date_trunc('second', scored_at) as scored_at
@@ -61,13 +75,14 @@ _AFTER_REMOVAL = {
 
 
 def show(console: Console, conn: Connection) -> None:
-    """Print what readers see, the candidate, builds, loads, models, scoring runs."""
+    """Print what readers see, the candidate, builds, loads, models and their work."""
     console.print(f"Warehouse: {config.describe()}")
     console.print(readers_have(conn))
     for title, query in (
         ("Builds, latest first", _BUILDS),
         ("Loads", _LOADS),
         ("Models", _MODELS),
+        ("The model in force, judged on", _EVALUATIONS),
         ("Scoring runs, latest first", _BATCHES),
     ):
         cursor = conn.execute(query.encode())
@@ -216,17 +231,23 @@ def show_training(console: Console, result: "TrainResult") -> None:
 
 def show_evaluation(console: Console, result: "EvaluateResult") -> None:
     """Print on whom the model was judged, and on whom it could not be."""
-    for verdict in (*result.evaluated, *result.not_evaluated):
+    for verdict in result.evaluated:
         whom = f"{verdict.org_code} as of {verdict.as_of_date}"
-        if verdict.reason:
-            console.print(f"{whom}: [yellow]not evaluated[/], {escape(verdict.reason)}")
-        else:
-            what = "evaluated" if verdict.is_new else "evaluated before, nothing new"
-            console.print(f"{whom}: {what}, {verdict.patients:,} people")
+        what = "evaluated" if verdict.is_new else "evaluated before, nothing new"
+        console.print(f"{whom}: {what}, {verdict.patients:,} people")
+    show_not_evaluated(console, result)
     console.print(
         f"The figures of {result.model_version} are in `marts.model_metrics` and "
         "beside it after `riskmart build`."
     )
+
+
+def show_not_evaluated(console: Console, result: "EvaluateResult") -> None:
+    """Print on whom the model could not be judged, and why."""
+    for verdict in result.not_evaluated:
+        whom = f"{verdict.org_code} as of {verdict.as_of_date}"
+        reason = escape(verdict.reason or "")
+        console.print(f"{whom}: [yellow]not evaluated[/], {reason}")
 
 
 def show_query(console: Console, conn: Connection, query: str, *, as_csv: bool) -> None:

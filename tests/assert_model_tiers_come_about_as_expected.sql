@@ -15,7 +15,7 @@ tiers as (
 
     select * from {{ ref('int_evaluation_bins') }}
 
-    where bin_type = 'tier'
+    where bin_type = 'tier' and group_name = 'all'
 
 )
 

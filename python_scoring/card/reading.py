@@ -73,6 +73,11 @@ def _model(conn: Connection, target: str, version: str | None) -> Registered:
         ).fetchall()
         names = ", ".join(name for (name,) in known) or "none"
         raise BadInput(f"card: no model {version!r}; expected one of: {names}")
+    if not model.training_patients:
+        raise BadInput(
+            f"card: {model.model_version} was registered without its number of "
+            "people; `riskmart train` notes it, if it comes to the same model"
+        )
     return model
 
 
@@ -135,9 +140,10 @@ def _figures(conn: Connection, evaluation_ids: list[int]) -> dict[Key, Figure]:
 
 def _bins(conn: Connection, evaluation_id: int) -> list[Bin]:
     rows = conn.execute(
-        "select window_days, group_name, bin, patient_count, expected_rate,"
+        "select window_days, bin_type, bin, patient_count, expected_rate,"
         " event_count, observed_rate, lower, upper from raw.evaluation_bins"
-        " where evaluation_id = %s order by window_days, group_name, bin",
+        " where evaluation_id = %s and group_name = 'all'"
+        " order by window_days, bin_type, bin",
         (evaluation_id,),
     )
     return [Bin(*row) for row in rows]
@@ -147,7 +153,8 @@ def _thresholds(conn: Connection, evaluation_id: int) -> list[Threshold]:
     rows = conn.execute(
         "select window_days, threshold, flagged_count, sensitivity, specificity,"
         " ppv, net_benefit, net_benefit_all from raw.evaluation_thresholds"
-        " where evaluation_id = %s order by window_days, threshold",
+        " where evaluation_id = %s and group_name = 'all'"
+        " order by window_days, threshold",
         (evaluation_id,),
     )
     return [Threshold(*row) for row in rows]

@@ -367,8 +367,8 @@ def test_tiers_and_deciles_are_those_of_the_warehouse(
             stored = conn.execute(
                 "select bin, patient_count, 100 * expected_rate, 100 * observed_rate,"
                 " 100 * lower, 100 * upper, event_count from raw.evaluation_bins"
-                " where evaluation_id = %s and window_days = %s and group_name = %s"
-                " order by bin",
+                " where evaluation_id = %s and window_days = %s and bin_type = %s"
+                " and group_name = 'all' order by bin",
                 (judged, days, kind),
             ).fetchall()
             assert len(rows) == len(stored)
@@ -390,7 +390,7 @@ def test_net_benefit_is_that_of_the_warehouse(
         stored = conn.execute(
             "select flagged_count, 1000 * net_benefit, 1000 * net_benefit_all"
             " from raw.evaluation_thresholds where evaluation_id = %s"
-            " and window_days = %s and threshold = %s",
+            " and window_days = %s and threshold = %s and group_name = 'all'",
             (judged, days, threshold / 100),
         ).fetchone()
         found = [number for cell in (row[2], *row[5:]) for number in numbers_in(cell)]
@@ -417,8 +417,8 @@ def test_the_plot_has_a_point_for_each_decile(
         assert panel.get("role") == "img"
         stored = conn.execute(
             "select expected_rate, observed_rate from raw.evaluation_bins"
-            " where evaluation_id = %s and window_days = %s and group_name = 'decile'"
-            " order by bin",
+            " where evaluation_id = %s and window_days = %s and bin_type = 'decile'"
+            " and group_name = 'all' order by bin",
             (judged, days),
         ).fetchall()
         points = panel.findall(f"{SVG}circle")
@@ -606,8 +606,8 @@ def test_a_missing_figure_is_refused_by_name(
 @pytest.mark.parametrize(
     ("statement", "named"),
     [
-        ("delete from raw.evaluation_bins where group_name = 'tier'", "no tiers"),
-        ("delete from raw.evaluation_bins where group_name = 'decile'", "no deciles"),
+        ("delete from raw.evaluation_bins where bin_type = 'tier'", "no tiers"),
+        ("delete from raw.evaluation_bins where bin_type = 'decile'", "no deciles"),
         ("delete from raw.evaluation_thresholds where window_days = 90", "90 days"),
         ("delete from raw.evaluation_metrics where group_name <> 'all'", "no groups"),
         (
@@ -619,6 +619,10 @@ def test_a_missing_figure_is_refused_by_name(
             "update raw.model_registry set candidates"
             " = jsonb_set(candidates, '{days 1-30,net}', '{\"log_loss\": 1}')",
             "candidate net, days 31-60",
+        ),
+        (
+            "update raw.model_registry set training_patients = null",
+            "registered without its number of people",
         ),
         (
             "update raw.model_registry set candidates = '{}'",

@@ -1,5 +1,6 @@
 """Evaluations: what is computed of a cohort, and how it is kept."""
 
+import io
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date
@@ -8,12 +9,21 @@ from typing import Any
 import golden
 import numpy as np
 import pytest
+from conftest import Run
 from copies import Copy
+from rich.console import Console
 from sklearn.metrics import roc_auc_score
 
-from python_scoring import evaluation, evaluation_store, project_vars, warehouse
+from python_scoring import (
+    evaluation,
+    evaluation_store,
+    project_vars,
+    report,
+    warehouse,
+)
 from python_scoring.errors import BadInput
 from python_scoring.evaluation import Group, Outcomes, Rules
+from python_scoring.pipeline import Build
 from python_scoring.readmission import evaluate, features, naive, score
 from python_scoring.readmission.evaluate import EvaluateResult, Verdict
 from python_scoring.readmission.training_set import TrainingSet
@@ -87,13 +97,13 @@ def test_one_person_gives_counts_and_nulls() -> None:
     assert values["expected_rate"] is not None
     missing = ["auroc", "auprc", "scaled_brier", "calibration_slope", "ici", "e90"]
     assert [values[name] for name in missing] == [None] * len(missing)
-    assert len(list(evaluation.bin_rows(draw(people=1), RULES))) == 2 * 15
-    assert len(list(evaluation.threshold_rows(draw(people=1)))) == 2 * 99
+    assert len(list(evaluation.bin_rows(draw(people=1), RULES))) == 2 * 2 * 15
+    assert len(list(evaluation.threshold_rows(draw(people=1)))) == 2 * 2 * 99
 
 
 def bins(kind: str, outcomes: Outcomes, days: int = 30) -> list[tuple[Any, ...]]:
     rows = evaluation.bin_rows(outcomes, RULES)
-    return [row[2:] for row in rows if row[:2] == (days, kind)]
+    return [row[2:-2] for row in rows if (*row[:2], row[-2]) == (days, kind, "all")]
 
 
 @pytest.mark.parametrize("kind", ["tier", "decile"])
@@ -220,6 +230,54 @@ def test_what_is_written_is_what_was_computed(store: Connection) -> None:
         assert len(found) == len(wanted) > 0
 
 
+def test_bins_and_thresholds_of_a_group_are_those_of_its_people_alone() -> None:
+    outcomes = draw()
+    women = outcomes.groups["sex"].code == 1
+    alone = replace(
+        outcomes,
+        patient_ids=outcomes.patient_ids[women],
+        risk=outcomes.risk[women],
+        event=outcomes.event[women],
+        groups={},
+    )
+    for whole, part in (
+        (evaluation.threshold_rows(outcomes), evaluation.threshold_rows(alone)),
+        (evaluation.bin_rows(outcomes, RULES), evaluation.bin_rows(alone, RULES)),
+    ):
+        found = [row[:9] for row in whole if row[-2:] == ("sex", "female")]
+        assert found == [row[:9] for row in part if row[-2:] == ("all", "all")] != []
+
+
+def test_the_gates_interval_is_of_everyone_only() -> None:
+    for *_, lower, upper, group, _ in evaluation.bin_rows(draw(), RULES):
+        assert (lower is None) == (upper is None)
+        assert group == "all" or lower is None
+
+
+def test_an_older_warehouses_figures_become_those_of_everyone(
+    store: Connection,
+) -> None:
+    outcomes = replace(draw(), groups={})
+    evaluation_id = evaluation_store.write(store, SUBJECT, outcomes, RULES)
+    tables = ("evaluation_bins", "evaluation_thresholds")
+    query = "select * from raw.{} order by {}::text"
+    rows = {t: store.execute(query.format(t, t).encode()).fetchall() for t in tables}
+    for table, key in zip(tables, ("bin_type, bin", "threshold"), strict=True):
+        store.execute(
+            f"alter table raw.{table} drop column group_name, drop column group_value,"
+            f" add primary key (evaluation_id, window_days, {key})".encode()
+        )
+    store.execute("alter table raw.evaluation_bins rename bin_type to group_name")
+    for _ in range(2):
+        store.execute("comment on schema raw is 'older'")
+        warehouse.prepare(store)
+        for table in tables:
+            found = store.execute(query.format(table, table).encode()).fetchall()
+            assert found == rows[table]
+    # Groups have a place beside them.
+    assert evaluation_store.write(store, SUBJECT, draw(), RULES) != evaluation_id
+
+
 def test_an_evaluation_is_known_until_anything_changes(store: Connection) -> None:
     sha256 = evaluation.digest(draw(), RULES)
     assert not evaluation_store.is_known(store, SUBJECT, sha256, None)
@@ -334,7 +392,9 @@ def test_an_evaluation_that_breaks_off_leaves_nothing(
     assert state(clone) == before
 
 
-def test_cohort_without_outcomes_is_not_evaluated_and_says_why(clone: Copy) -> None:
+def test_cohort_without_outcomes_is_not_evaluated_and_says_why(
+    clone: Copy, riskmart: Run
+) -> None:
     golden.load()
     clone.run("run", "--select", "+int_patient_departments", "+int_patient_outcomes")
     with warehouse.connect(autocommit=True) as conn:
@@ -354,6 +414,18 @@ def test_cohort_without_outcomes_is_not_evaluated_and_says_why(clone: Copy) -> N
     )
     assert len(shown) == 3
     assert {row[1:] for row in shown} == {("not_evaluated", verdict.reason, None, 0)}
+    lines = riskmart("status").out.splitlines()
+    of_cohort = [line for line in lines if line.split()[:1] == [golden.ORG]]
+    assert any("not_evaluated" in line for line in of_cohort)
+
+
+def test_a_build_says_which_cohorts_nobody_judged(base: Copy) -> None:
+    verdict = Verdict("CLINIC", date(2026, 1, 31), 0, "nobody knows", is_new=False)
+    done = Build(evaluated=EvaluateResult("m", not_evaluated=[verdict]))
+    shown = Console(file=io.StringIO(), width=200, record=True)
+    with warehouse.connect() as conn:
+        report.show_build(shown, conn, done)
+    assert "CLINIC as of 2026-01-31: not evaluated, nobody knows" in shown.export_text()
 
 
 def test_people_of_another_model_are_not_counted(clone: Copy) -> None:

@@ -250,7 +250,8 @@ def last(table: str, change: str, condition: str) -> str:
             last(
                 "evaluation_bins",
                 "expected_rate = gate_upper + 1e-6",
-                "group_name = 'tier' and bin = 4 and window_days = 90",
+                "bin_type = 'tier' and bin = 4 and window_days = 90"
+                " and group_name = 'all'",
             ),
             {TIERS},
             id="one tier above its interval",
@@ -259,7 +260,8 @@ def last(table: str, change: str, condition: str) -> str:
             last(
                 "evaluation_bins",
                 "expected_rate = gate_upper + 1e-6, patient_count = 9",
-                "group_name = 'tier' and bin = 4 and window_days = 90",
+                "bin_type = 'tier' and bin = 4 and window_days = 90"
+                " and group_name = 'all'",
             ),
             set(),
             id="a small tier is reported only",
@@ -272,6 +274,11 @@ def last(table: str, change: str, condition: str) -> str:
             ),
             set(),
             id="subgroups are reported only",
+        ),
+        pytest.param(
+            last("evaluation_bins", "expected_rate = 1", "group_name <> 'all'"),
+            set(),
+            id="tiers of subgroups are reported only",
         ),
         pytest.param(
             "update raw.evaluations set status = 'not_evaluated', reason = 'gone',"

@@ -11,6 +11,8 @@ final as (
     select
         evaluation_id,
         prediction_window,
+        group_name,
+        group_value,
         bin_type,
         bin,
         patient_count,
@@ -20,7 +22,8 @@ final as (
         lower,
         upper,
         gate_lower,
-        gate_upper
+        gate_upper,
+        is_small
 
     from bins
 

@@ -11,6 +11,8 @@ final as (
     select
         evaluation_id,
         prediction_window,
+        group_name,
+        group_value,
         threshold,
         flagged_count,
         sensitivity,
@@ -18,7 +20,10 @@ final as (
         ppv,
         lift,
         net_benefit,
-        net_benefit_all
+        net_benefit_all,
+        patient_count,
+        event_count,
+        is_small
 
     from thresholds
 

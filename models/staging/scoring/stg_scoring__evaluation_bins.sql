@@ -13,7 +13,9 @@ renamed as (
         evaluation_id,
 
         -- strings
-        group_name as bin_type,
+        bin_type,
+        group_name,
+        group_value,
 
         -- numerics
         window_days,

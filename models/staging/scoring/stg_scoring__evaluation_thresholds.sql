@@ -12,6 +12,10 @@ renamed as (
         -- ids
         evaluation_id,
 
+        -- strings
+        group_name,
+        group_value,
+
         -- numerics
         window_days,
         threshold,
