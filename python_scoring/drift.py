@@ -99,7 +99,7 @@ def record_training(conn: Connection, model_version: str, columns: Columns) -> N
     Parameters
     ----------
     columns
-        As of ``columns_of``, of the training rows; the scores better out of fold.
+        As of ``columns_of``, of the training rows.
     """
     rows = []
     for name, column in columns.items():

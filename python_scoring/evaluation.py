@@ -5,7 +5,7 @@ For any target: whose scores, which windows and which groups is the caller's.
 """
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -94,9 +94,16 @@ class Outcomes:
     comparators: Mapping[str, Floats] = field(default_factory=dict)
 
 
-def digest(outcomes: Outcomes, rules: Rules) -> str:
-    """SHA-256 of all that the figures are made from."""
-    total = hashlib.sha256(f"{METHOD} {outcomes.window_days} {rules}".encode())
+def digest(outcomes: Outcomes, rules: Rules, comparators: Sequence[str] = ()) -> str:
+    """SHA-256 of all that the figures are made from.
+
+    Parameters
+    ----------
+    comparators
+        Names of the naive models that there are to be compared with.
+    """
+    made_by = f"{METHOD} {outcomes.window_days} {rules} {comparators}"
+    total = hashlib.sha256(made_by.encode())
     arrays: list[tuple[str, NDArray[Any]]] = [
         ("<i8", outcomes.patient_ids),
         ("<f8", outcomes.risk),

@@ -44,7 +44,8 @@ def note_not_evaluated(conn: Connection, subject: Subject, reason: str) -> None:
 
 def write(conn: Connection, subject: Subject, outcomes: Outcomes, rules: Rules) -> int:
     """Compute and write an evaluation, and return its id. The caller commits."""
-    count, sha256 = len(outcomes.patient_ids), evaluation.digest(outcomes, rules)
+    count = len(outcomes.patient_ids)
+    sha256 = evaluation.digest(outcomes, rules, tuple(outcomes.comparators))
     evaluation_id = _open(conn, subject, "evaluated", None, count, sha256)
     _copy(
         conn,

@@ -5,13 +5,14 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
 from typing import Any, Literal
 
 import psycopg
 
 from python_scoring import config
 from python_scoring.cohorts.intake import Cursor, Intake
+from python_scoring.cohorts.layout import LAST_OUTCOME_DAY
 from python_scoring.cohorts.rejects import KEPT_FOR_DISPLAY, Reject, Rejects
 from python_scoring.cohorts.tables import Table
 from python_scoring.errors import BadInput
@@ -195,7 +196,7 @@ def run(
         has_outcomes=written.has_outcomes,
         tables=dict(intake.taken),
         replaced_rows=replaced,
-        warnings=_warn(request, load_id),
+        warnings=_warn(request, load_id, written.has_outcomes),
     )
 
 
@@ -243,15 +244,24 @@ def _list_loads(cursor: Cursor) -> str:
     return f"expected one of {', '.join(known)}" if known else "nothing is loaded"
 
 
-def _warn(request: Request, load_id: int) -> tuple[str, ...]:
-    """Warn of a cohort of a day to come: it would outrank every true one."""
-    if request.purpose != "cohort" or request.as_of <= date.today():
-        return ()
-    return (
-        f"--as-of {request.as_of} is still to come: this is {request.org}'s current "
-        "cohort now, until one of a later day is loaded; if it is a mistake, "
-        f"`riskmart load remove {load_id}` takes it out",
-    )
+def _warn(request: Request, load_id: int, has_outcomes: bool) -> tuple[str, ...]:
+    """Warn of a day to come, and of outcomes that cannot all be known yet."""
+    warnings = []
+    if request.purpose == "cohort" and request.as_of > date.today():
+        # It would outrank every true one.
+        warnings.append(
+            f"--as-of {request.as_of} is still to come: this is {request.org}'s "
+            "current cohort now, until one of a later day is loaded; if it is a "
+            f"mistake, `riskmart load remove {load_id}` takes it out"
+        )
+    closed = request.as_of + timedelta(days=LAST_OUTCOME_DAY)
+    if has_outcomes and closed >= date.today():
+        warnings.append(
+            f"the {LAST_OUTCOME_DAY} days after {request.as_of} end on {closed}: until "
+            "then an empty outcome does not mean that no admission came, and figures "
+            "made from it are too low; load the outcomes again after that day"
+        )
+    return tuple(warnings)
 
 
 def _digest(
@@ -295,7 +305,7 @@ def _find_same(cursor: Cursor, request: Request, digest: str) -> LoadResult | No
         unchanged=True,
         rejects=_first_rejects(cursor, load_id),
         has_outcomes=has_outcomes,
-        warnings=_warn(request, load_id),
+        warnings=_warn(request, load_id, has_outcomes),
     )
 
 

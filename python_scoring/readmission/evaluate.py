@@ -126,7 +126,8 @@ class _Run:
                 evaluation_store.note_not_evaluated(self.conn, subject, reason)
         else:
             judged = outcomes.arrange(rows)
-            sha256 = evaluation.digest(judged, self.rules)
+            names = naive.names(self.conn)
+            sha256 = evaluation.digest(judged, self.rules, names)
             is_new = not evaluation_store.is_known(self.conn, subject, sha256, None)
             if is_new:
                 self._write(subject, judged, rows)

@@ -56,6 +56,11 @@ def _risk(x: Floats, coefficients: Floats) -> Floats:
     return risk
 
 
+def names(conn: Connection) -> tuple[str, ...]:
+    """Name those that the warehouse has training rows for."""
+    return NAMES if train.has_training_rows(conn) else ()
+
+
 def fit(conn: Connection) -> Comparators:
     """Fit each on the labelled training rows of the warehouse.
 

@@ -132,6 +132,11 @@ def read_training(conn: Connection) -> tuple[TrainingSet, bool]:
     return TrainingSet(rows["patient_id"], x, rows["days"]), is_synthetic
 
 
+def has_training_rows(conn: Connection) -> bool:
+    """Whether there is a labelled history to learn from."""
+    return bool(_training_loads(conn)[0])
+
+
 def _training_loads(conn: Connection) -> tuple[list[int], bool]:
     found = conn.execute(
         "select load_id, source = 'synth' from raw.loads"

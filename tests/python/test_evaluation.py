@@ -71,6 +71,8 @@ def test_digest_knows_every_input() -> None:
     digests = [evaluation.digest(*other) for other in others]
     assert len({evaluation.digest(outcomes, RULES), *digests}) == 1 + len(others)
     assert evaluation.digest(draw(), RULES) == evaluation.digest(outcomes, RULES)
+    compared = evaluation.digest(outcomes, RULES, ["prevalence"])
+    assert compared != evaluation.digest(outcomes, RULES)
 
 
 def test_groups_part_everyone() -> None:
@@ -279,7 +281,7 @@ def test_an_older_warehouses_figures_become_those_of_everyone(
 
 
 def test_an_evaluation_is_known_until_anything_changes(store: Connection) -> None:
-    sha256 = evaluation.digest(draw(), RULES)
+    sha256 = evaluation.digest(draw(), RULES, tuple(draw().comparators))
     assert not evaluation_store.is_known(store, SUBJECT, sha256, None)
     evaluation_store.write(store, SUBJECT, draw(), RULES)
     assert evaluation_store.is_known(store, SUBJECT, sha256, None)
@@ -323,6 +325,22 @@ def test_baseline_is_evaluated_once(clone: Copy) -> None:
     assert all(before)
     assert not only(run().evaluated).is_new
     assert state(clone) == before
+
+
+def test_what_could_not_be_compared_is_compared_once_it_can(clone: Copy) -> None:
+    """A warehouse without its training history has no naive models."""
+    known = "update raw.loads set has_outcomes = %s where purpose = 'training'"
+    clone.execute(known, False)
+    assert only(run().evaluated).is_new
+    naive_figures = (
+        "select count(*) from raw.evaluation_metrics where evaluation_id ="
+        " (select max(evaluation_id) from raw.evaluations)"
+        " and metric like 'log_loss_%'"
+    )
+    assert clone.value(naive_figures) == 0
+    clone.execute(known, True)
+    assert only(run().evaluated).is_new
+    assert clone.value(naive_figures) > 0
 
 
 def test_figures_are_those_of_a_second_calculation(clone: Copy) -> None:

@@ -768,11 +768,9 @@ def test_removing_an_unknown_load_lists_the_known_ones(conn, tmp_path):
 
 def test_a_day_to_come_is_warned_of(conn, tmp_path):
     file = write_csv(tmp_path / "a.csv", people(2))
-    write_outcomes(tmp_path / "a_outcomes.csv", {"P001": "", "P002": "9"})
     today = date.today()
     assert load(conn, file, as_of=today).warnings == ()
     later = today + timedelta(days=2)  # midnight may pass meanwhile
-    assert load(conn, file, as_of=later, purpose="training").warnings == ()
     for is_unchanged in (False, True):
         result = load(conn, file, as_of=later)
         assert result.unchanged == is_unchanged
@@ -780,6 +778,16 @@ def test_a_day_to_come_is_warned_of(conn, tmp_path):
         assert f"{later} is still to come" in warning
         assert "SYNTH's current cohort" in warning
         assert f"riskmart load remove {result.load_id}`" in warning
+
+
+def test_outcomes_of_an_open_window_are_warned_of(conn, tmp_path):
+    file = write_csv(tmp_path / "a.csv", people(2))
+    write_outcomes(tmp_path / "a_outcomes.csv", {"P001": "", "P002": "9"})
+    closed, still_open = (date.today() - timedelta(days=n) for n in (92, 88))
+    assert load(conn, file, as_of=closed).warnings == ()
+    for purpose in ("cohort", "training"):
+        [warning] = load(conn, file, as_of=still_open, purpose=purpose).warnings
+        assert f"end on {still_open + timedelta(days=90)}" in warning
 
 
 def test_a_refused_replacement_leaves_what_was_there(conn, tmp_path):

@@ -50,8 +50,8 @@ MARTS = {
 # The only mart that is a log of now, and filled again at each publication.
 _NOT_BUILT = {"builds"}
 # Not swept here: one model has no other's values, and golden scores that are put in
-# beside it are no evaluation's. `same_rows` holds both to what they are made from.
-_NOT_SWEPT = {"model_registry", "model_evaluations"}
+# beside it are no evaluation's. `same_rows` holds them to what they are made from.
+_NOT_SWEPT = {"model_registry", "model_terms", "model_evaluations"}
 # What these show is in the tables above.
 _VIEWS = {"prediction_reasons"}
 
