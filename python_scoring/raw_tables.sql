@@ -414,3 +414,58 @@ begin
     end if;
 end
 $$;
+
+-- Every record of a new patient as it was received, whatever it says. Any program
+-- may add to it; what has no outcome yet waits for `riskmart serve-intake`.
+create table if not exists raw.new_patient_raw_input (
+    input_id bigint generated always as identity primary key,
+    submission_id uuid not null default gen_random_uuid(),
+    position integer not null default 1,
+    content bytea not null,
+    source_system text,
+    received_at timestamptz not null default clock_timestamp(),
+    processed_at timestamptz,
+    outcome text check (outcome in ('accepted', 'unchanged', 'rejected')),
+    -- field, value, expected
+    faults jsonb,
+    unique (submission_id, position),
+    check ((outcome is null) = (processed_at is null)),
+    check ((coalesce(outcome, '') = 'rejected') = (faults is not null))
+);
+create index if not exists new_patient_raw_input_waiting
+on raw.new_patient_raw_input (input_id) where processed_at is null;
+
+-- What the accepted ones say. A person's later record corrects the earlier one, and
+-- both stay.
+create table if not exists raw.new_patients (
+    input_id bigint primary key references raw.new_patient_raw_input (input_id),
+    org_code text not null,
+    external_id text not null,
+    source_system text not null,
+    index_date date not null,
+    birth_date date,
+    age smallint,
+    is_female smallint not null,
+    race_code smallint not null,
+    has_esrd smallint not null,
+    has_alzheimers smallint not null,
+    has_chf smallint not null,
+    has_ckd smallint not null,
+    has_cancer smallint not null,
+    has_copd smallint not null,
+    has_depression smallint not null,
+    has_diabetes smallint not null,
+    has_ischemic_heart smallint not null,
+    has_ra_oa smallint not null,
+    has_stroke smallint not null,
+    total_admissions integer not null,
+    total_hospital_days integer not null,
+    last_admission_date date,
+    total_outpatient_visits integer not null,
+    annual_cost double precision not null,
+    inpatient_cost double precision not null,
+    received_at timestamptz not null,
+    check (num_nulls(birth_date, age) = 1)
+);
+create index if not exists new_patients_person
+on raw.new_patients (org_code, external_id, index_date, input_id);

@@ -18,8 +18,8 @@ people as (
         registry.patient_uuid,
         registry.registered_at,
         routed.department_id,
-        organizations.data_source,
-        coalesce(loads.loaded_at, registry.registered_at) as updated_at,
+        loads.data_source,
+        coalesce(features.recorded_at, registry.registered_at) as updated_at,
         races.race
 
     from features
@@ -29,9 +29,6 @@ people as (
 
     left join {{ ref('int_patient_departments') }} as routed
         on features.patient_id = routed.patient_id
-
-    left join {{ ref('core_organizations') }} as organizations
-        on features.organization_id = organizations.organization_id
 
     left join {{ ref('int_cohort_loads') }} as loads
         on features.load_id = loads.load_id

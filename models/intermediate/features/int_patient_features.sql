@@ -8,42 +8,9 @@ set local enable_nestloop = off;
 
 with
 
-loads as (
-
-    select * from {{ ref('int_cohort_loads') }}
-
-),
-
-registry as (
-
-    select * from {{ ref('patient_registry') }}
-
-),
-
-base_fields as (
-
-    select * from {{ ref('int_patient_base_fields') }}
-
-),
-
 identified as (
 
-    select
-        loads.organization_id,
-        loads.purpose,
-        loads.is_current,
-        loads.as_of_date as index_date,
-        registry.patient_id,
-        base_fields.*
-
-    from base_fields
-
-    inner join loads on base_fields.load_id = loads.load_id
-
-    inner join registry
-        on
-            loads.org_code = registry.org_code
-            and base_fields.external_id = registry.external_id
+    select * from {{ ref('int_identified_people') }}
 
 ),
 
@@ -55,9 +22,7 @@ counted as (
             has_alzheimers + has_chf + has_ckd + has_cancer + has_copd
             + has_depression + has_diabetes + has_ischemic_heart + has_ra_oa
             + has_stroke as smallint
-        ) as chronic_condition_count,
-        cume_dist() over (partition by load_id order by annual_cost)
-            as cost_percentile
+        ) as chronic_condition_count
 
     from identified
 
@@ -88,6 +53,7 @@ final as (
         purpose,
         is_current,
         index_date,
+        recorded_at,
 
         age,
         is_female,

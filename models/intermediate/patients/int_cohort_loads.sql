@@ -14,6 +14,12 @@ loads as (
 
 ),
 
+new_patients as (
+
+    select * from {{ ref('stg_new_patients__records') }}
+
+),
+
 organizations as (
 
     select * from {{ ref('organizations') }}
@@ -72,7 +78,7 @@ ranked as (
 
 ),
 
-final as (
+cohort_loads as (
 
     select
         ranked.load_id,
@@ -90,6 +96,55 @@ final as (
     inner join organizations on ranked.org_code = organizations.org_code
 
     left join loads on ranked.load_id = loads.load_id
+
+),
+
+new_patient_organizations as (
+
+    select org_code
+
+    from new_patients
+
+    group by org_code
+
+),
+
+-- Who was handed in one by one joins the organization's current cohort, and is
+-- ranked among its people.
+new_patient_loads as (
+
+    select
+        cast(-cohort_loads.organization_id as bigint) as load_id,
+        cohort_loads.organization_id,
+        cohort_loads.org_code,
+        cohort_loads.as_of_date,
+        'NEW_PATIENT' as data_source,
+        'cohort' as purpose,
+        false as has_outcomes,
+        cohort_loads.loaded_at,
+        false as is_current,
+        cohort_loads.load_id as reference_load_id
+
+    from cohort_loads
+
+    inner join new_patient_organizations
+        on cohort_loads.org_code = new_patient_organizations.org_code
+
+    where cohort_loads.is_current
+
+),
+
+final as (
+
+    select
+        *,
+        load_id as reference_load_id
+
+    from cohort_loads
+
+    union all
+
+    select * from new_patient_loads
 
 )
 

@@ -18,11 +18,19 @@ cms_patients as (
 
 ),
 
+new_patients as (
+
+    select * from {{ ref('int_new_patients') }}
+
+),
+
 final as (
 
     select
         cast(0 as bigint) as load_id,
         external_id,
+        cast(null as date) as own_index_date,
+        cast(null as timestamp with time zone) as received_at,
         {{ base_fields() }}
 
     from baseline_patients
@@ -32,6 +40,8 @@ final as (
     select
         load_id,
         external_id,
+        cast(null as date) as own_index_date,
+        cast(null as timestamp with time zone) as received_at,
         {{ base_fields() }}
 
     from cohort_patients
@@ -41,9 +51,22 @@ final as (
     select
         load_id,
         external_id,
+        cast(null as date) as own_index_date,
+        cast(null as timestamp with time zone) as received_at,
         {{ base_fields() }}
 
     from cms_patients
+
+    union all
+
+    select
+        load_id,
+        external_id,
+        index_date as own_index_date,
+        received_at,
+        {{ base_fields() }}
+
+    from new_patients
 
 )
 

@@ -52,7 +52,7 @@ final as (
         features.annual_cost,
         features.cost_percentile,
         registry.registered_at as created_at,
-        coalesce(loads.loaded_at, registry.registered_at) as updated_at
+        coalesce(features.recorded_at, registry.registered_at) as updated_at
 
     from features
 

@@ -1,0 +1,67 @@
+with
+
+loads as (
+
+    select * from {{ ref('int_cohort_loads') }}
+
+),
+
+registry as (
+
+    select * from {{ ref('patient_registry') }}
+
+),
+
+base_fields as (
+
+    select * from {{ ref('int_patient_base_fields') }}
+
+),
+
+cost_places as (
+
+    select * from {{ ref('int_cost_places') }}
+
+),
+
+replaced_people as (
+
+    select * from {{ ref('int_replaced_people') }}
+
+),
+
+final as (
+
+    select
+        loads.organization_id,
+        loads.purpose,
+        (loads.is_current or loads.data_source = 'NEW_PATIENT')
+        and replaced_people.external_id is null as is_current,
+        coalesce(base_fields.own_index_date, loads.as_of_date) as index_date,
+        coalesce(base_fields.received_at, loads.loaded_at) as recorded_at,
+        registry.patient_id,
+        cost_places.cost_percentile,
+        base_fields.*
+
+    from base_fields
+
+    inner join loads on base_fields.load_id = loads.load_id
+
+    inner join registry
+        on
+            loads.org_code = registry.org_code
+            and base_fields.external_id = registry.external_id
+
+    inner join cost_places
+        on
+            base_fields.load_id = cost_places.load_id
+            and base_fields.annual_cost = cost_places.annual_cost
+
+    left join replaced_people
+        on
+            base_fields.load_id = replaced_people.load_id
+            and base_fields.external_id = replaced_people.external_id
+
+)
+
+select * from final

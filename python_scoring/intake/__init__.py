@@ -1,0 +1,1 @@
+"""New patients, one by one: what was sent, what it says, and what is wrong with it."""

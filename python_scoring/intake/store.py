@@ -1,0 +1,219 @@
+"""Take records in: kept as they came, checked, and entered, in one transaction."""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from typing import Any, Literal
+from uuid import uuid4
+
+from psycopg import sql
+
+from python_scoring.intake import record
+from python_scoring.intake.documents import Document
+from python_scoring.intake.record import CONDITIONS, Fault, PatientRecord
+from python_scoring.warehouse import Connection
+
+Outcome = Literal["accepted", "unchanged", "rejected"]
+Person = tuple[str, str]
+
+# Somebody may be a day ahead of the server.
+_TOLERANCE = timedelta(days=1)
+
+_COLUMNS = (
+    *("org_code", "external_id", "source_system", "index_date", "birth_date", "age"),
+    *("is_female", "race_code", "has_esrd"),
+    *(f"has_{name}" for name in CONDITIONS),
+    *("total_admissions", "total_hospital_days", "last_admission_date"),
+    *("total_outpatient_visits", "annual_cost", "inpatient_cost"),
+)
+
+
+@dataclass(frozen=True)
+class Input:
+    """A record that was kept, and what it holds."""
+
+    input_id: int
+    received_at: datetime
+    document: Document
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One record and what became of it.
+
+    ``person``, organization and external id, is None where it was rejected.
+    """
+
+    input_id: int
+    position: int
+    outcome: Outcome
+    person: Person | None
+    faults: Sequence[Fault]
+
+
+@dataclass(frozen=True)
+class _Checked:
+    """A record without a fault of its own, or its faults."""
+
+    given: Input
+    values: tuple[Any, ...] | None
+    faults: list[Fault]
+
+    @property
+    def person(self) -> Person | None:
+        return None if self.values is None else (self.values[0], self.values[1])
+
+
+def keep(conn: Connection, documents: Iterable[Document]) -> list[Input]:
+    """Write down what was received, to the byte."""
+    by_position = {document.position: document for document in documents}
+    submission = uuid4()
+    with conn.cursor().copy(
+        "copy raw.new_patient_raw_input (submission_id, position, content,"
+        " source_system) from stdin (format binary)"
+    ) as copy:
+        copy.set_types(("uuid", "int4", "bytea", "text"))
+        for position, document in by_position.items():
+            copy.write_row((submission, position, document.content, _source(document)))
+    kept = conn.execute(
+        "select input_id, received_at, position from raw.new_patient_raw_input"
+        " where submission_id = %s order by position",
+        (submission,),
+    )
+    return [Input(row[0], row[1], by_position[row[2]]) for row in kept]
+
+
+def _source(document: Document) -> str | None:
+    """Say where it says that it comes from, if that is a system we know."""
+    given = (document.fields or {}).get("source_system")
+    return given if given in record.SOURCE_SYSTEMS else None
+
+
+def enter(
+    conn: Connection, inputs: Sequence[Input], organizations: Iterable[str]
+) -> list[Entry]:
+    """Check records, enter the good ones, and note what became of each.
+
+    A record that says what the person's record of that day says already is
+    unchanged; it is kept and changes nothing.
+
+    Parameters
+    ----------
+    inputs
+        Records that were kept and are not processed.
+    organizations
+        Codes of those that have a cohort to be ranked in.
+    """
+    known = sorted(organizations)
+    checked = _without_repeats([_check(given, known) for given in inputs])
+    standing = _standing(conn, [c.person for c in checked if c.person])
+    entries, rows = [], []
+    for one in checked:
+        outcome = _outcome(one, standing)
+        entries.append(_entry(one, outcome))
+        if outcome == "accepted" and one.values:
+            rows.append((one.given.input_id, *one.values, one.given.received_at))
+    _write(conn, rows)
+    _note(conn, entries)
+    return entries
+
+
+def _check(given: Input, organizations: Sequence[str]) -> _Checked:
+    document = given.document
+    if document.fields is None:
+        return _Checked(given, None, [Fault(None, None, document.fault or "")])
+    read, faults = record.read(document.fields)
+    if read is None:
+        return _Checked(given, None, faults)
+    if read.org_code not in organizations:
+        known = ", ".join(organizations) or "none is published"
+        words = f"the code of an organization with a published cohort: {known}"
+        faults.append(Fault("org_code", read.org_code, words))
+    latest = (given.received_at + _TOLERANCE).date()
+    if read.index_date > latest:
+        shown = str(read.index_date)
+        faults.append(Fault("index_date", shown, "a day that has come"))
+    return _Checked(given, None if faults else _values(read), faults)
+
+
+def _values(read: PatientRecord) -> tuple[Any, ...]:
+    """Arrange a record as `_COLUMNS`."""
+    flags = (int(read.has(name)) for name in CONDITIONS)
+    return (
+        *(read.org_code, read.external_id, read.source_system),
+        *(read.index_date, read.birth_date, read.age),
+        *(read.gender, read.race, int(read.has_esrd), *flags),
+        *(read.total_admissions, read.total_hospital_days, read.last_admission_date),
+        *(read.total_outpatient_visits, read.annual_cost, read.inpatient_cost),
+    )
+
+
+def _without_repeats(checked: Sequence[_Checked]) -> list[_Checked]:
+    """Reject whoever is in a submission for a second time: neither is surely right."""
+    first: dict[Person, int] = {}
+    kept = []
+    for one in checked:
+        if one.person and one.person in first:
+            words = f"once in a submission; record {first[one.person]} has it already"
+            fault = Fault("external_id", one.person[1], words)
+            kept.append(_Checked(one.given, None, [fault]))
+            continue
+        if one.person:
+            first[one.person] = one.given.document.position
+        kept.append(one)
+    return kept
+
+
+def _standing(
+    conn: Connection, people: Sequence[Person]
+) -> dict[tuple[Any, ...], tuple[Any, ...]]:
+    """Find the last record of each person and day, by person and day."""
+    if not people:
+        return {}
+    columns = sql.SQL(", ").join(map(sql.Identifier, _COLUMNS))
+    query = sql.SQL(
+        "select distinct on (org_code, external_id, index_date) {}"
+        " from raw.new_patients inner join unnest(%s::text[], %s::text[])"
+        " as people (org_code, external_id) using (org_code, external_id)"
+        " order by org_code, external_id, index_date, input_id desc"
+    ).format(columns)
+    organizations, external_ids = zip(*people, strict=True)
+    found = conn.execute(query, (list(organizations), list(external_ids)))
+    return {(*row[:2], row[3]): row for row in found}
+
+
+def _outcome(
+    one: _Checked, standing: dict[tuple[Any, ...], tuple[Any, ...]]
+) -> Outcome:
+    if one.values is None:
+        return "rejected"
+    before = standing.get((*one.values[:2], one.values[3]))
+    return "unchanged" if before == one.values else "accepted"
+
+
+def _entry(one: _Checked, outcome: Outcome) -> Entry:
+    position = one.given.document.position
+    return Entry(one.given.input_id, position, outcome, one.person, one.faults)
+
+
+def _write(conn: Connection, rows: Sequence[tuple[Any, ...]]) -> None:
+    statement = sql.SQL("copy raw.new_patients (input_id, {}, received_at) from stdin")
+    columns = sql.SQL(", ").join(map(sql.Identifier, _COLUMNS))
+    with conn.cursor().copy(statement.format(columns)) as copy:
+        for row in rows:
+            copy.write_row(row)
+
+
+def _note(conn: Connection, entries: Sequence[Entry]) -> None:
+    """Note what became of each, in one statement: an update apiece takes seconds."""
+    faults = [json.dumps([asdict(fault) for fault in e.faults]) for e in entries]
+    conn.execute(
+        "update raw.new_patient_raw_input as inputs set outcome = notes.outcome,"
+        " faults = case when notes.outcome = 'rejected' then notes.faults::jsonb end,"
+        " processed_at = clock_timestamp()"
+        " from unnest(%s::bigint[], %s::text[], %s::text[])"
+        " as notes (input_id, outcome, faults)"
+        " where inputs.input_id = notes.input_id",
+        ([e.input_id for e in entries], [e.outcome for e in entries], faults),
+    )
