@@ -43,12 +43,13 @@ class Clock:
 
 def peak_memory() -> int:
     """Return the highest resident memory that this process has had, in bytes."""
-    return to_bytes(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * _KIB
 
 
-def to_bytes(maxrss: int) -> int:
-    """Convert ``ru_maxrss``, whose unit is the system's, to bytes."""
-    return maxrss if sys.platform == "darwin" else maxrss * _KIB
+def peak_of(pid: int) -> int:
+    """Return the highest resident memory of a process, in bytes; 0 if unknown."""
+    return _status(pid).get("VmHWM", 0) * _KIB
 
 
 class ServerMemory:
@@ -104,12 +105,12 @@ def _family(postmaster: int) -> list[int]:
 
 
 def _status(pid: int) -> dict[str, int]:
-    """Read the Rss lines of /proc/PID/status, in KiB; none of a process gone by."""
+    """Read the memory of /proc/PID/status, in KiB; none of a process gone by."""
     try:
         lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     except (FileNotFoundError, ProcessLookupError):
         return {}
-    rows = (line.split() for line in lines if line.startswith("Rss"))
+    rows = (line.split() for line in lines if line.startswith(("Rss", "VmHWM")))
     return {row[0].rstrip(":"): int(row[1]) for row in rows}
 
 
