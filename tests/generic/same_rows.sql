@@ -1,9 +1,10 @@
 {#-
     The model has exactly the rows of another relation (or of part of it): the same
     keys, and for each the same values. `columns` are all of the model's contract
-    unless given. One join; where both differ, both sides are shown.
+    unless given; those in `near` are sums, whose last digits differ with the order of
+    addition. One join; where both differ, both sides are shown.
 -#}
-{% test same_rows(model, as, key, columns=none, as_where="true") %}
+{% test same_rows(model, as, key, columns=none, near=[], as_where="true") %}
 
 {% set node = graph.nodes.values()
     | selectattr("resource_type", "equalto", "model")
@@ -11,6 +12,7 @@
     | first if execute else none %}
 {% set columns = columns if columns is not none else node.columns if node else [] %}
 {% set compared = columns | reject("in", key) | list %}
+{% set exact = compared | reject("in", near) | list %}
 
 with
 
@@ -37,8 +39,13 @@ full outer join expected
 where
     actual.{{ key[0] }} is null
     or expected.{{ key[0] }} is null
-    {%- for column in compared %}
+    {%- for column in exact %}
     or actual.{{ column }} is distinct from expected.{{ column }}
+    {%- endfor %}
+    {%- for column in near %}
+    or (actual.{{ column }} is null) <> (expected.{{ column }} is null)
+    or abs(actual.{{ column }} - expected.{{ column }})
+    > 1e-9 * greatest(1, abs(expected.{{ column }}))
     {%- endfor %}
 
 {% endtest %}

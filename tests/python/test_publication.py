@@ -408,10 +408,12 @@ def test_publication_goes_through_once_the_reader_is_done(published: Copy) -> No
     told: list[str] = []
     reader = warehouse.connect()
     reader.execute("select count(*) from marts.predictions")
-    timer = threading.Timer(1.0, reader.close)
-    timer.start()
-    done = publish_next(published, tell=told.append)
-    timer.join()
+
+    def tell(words: str) -> None:
+        told.append(words)
+        threading.Timer(0.5, reader.close).start()
+
+    done = publish_next(published, tell=tell)
     assert done.swapped.attempts > 1
     assert len(told) == 1
     assert "waiting for process" in told[0]

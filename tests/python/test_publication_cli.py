@@ -148,7 +148,12 @@ def test_ctrl_c_in_the_middle_of_a_build(clone: Copy, sent: signal.Signals) -> N
     }
     command = [sys.executable, "-P", "-m", "python_scoring", "build"]
     process = subprocess.Popen(
-        command, env=environment, stderr=subprocess.PIPE, text=True
+        command,
+        env=environment,
+        stderr=subprocess.PIPE,
+        text=True,
+        # A job in the background of a shell is started with SIGINT ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     building = "select count(*) from raw.builds where status = 'building'"
     while not clone.value(building) and process.poll() is None:

@@ -15,7 +15,7 @@ from python_scoring.warehouse import Connection
 
 TARGET = "readmission"
 DAY = date(2025, 3, 10)
-MODELS = ("+model_registry", "+model_candidates")
+MODELS = ("+model_registry", "+model_terms", "+model_candidates")
 FOLLOWS = "assert_model_terms_follow_each_other"
 # The two other models here have the file of a third.
 FILE_TEST = "assert_model_file_is_the_registered_one"
