@@ -36,7 +36,10 @@ CONDITIONS = tuple(
 )
 
 _FEATURES = {feature.name: feature for feature in FEATURES}
-_RACES = {name.lower(): int(code) for code, name in layout.races().items()}
+_RACES = layout.races()
+_RACE_CODES = {
+    word: int(code) for code, name in _RACES.items() for word in (name.lower(), code)
+}
 _GENDERS = {"female": 1, "f": 1, "male": 0, "m": 0}
 _NUMBERS = (
     *("age", "total_admissions", "total_hospital_days"),
@@ -83,10 +86,9 @@ def _gender(value: Any) -> Any:
 
 def _race(value: Any) -> Any:
     word = str(value).strip().lower()
-    codes = {str(code): code for code in _RACES.values()}
-    if word not in _RACES | codes:
+    if word not in _RACE_CODES:
         raise ValueError
-    return (_RACES | codes)[word]
+    return _RACE_CODES[word]
 
 
 def _words(value: Any) -> Any:
@@ -110,7 +112,7 @@ Gender = Annotated[
 Race = Annotated[
     int,
     BeforeValidator(_race),
-    WithJsonSchema({"type": "string", "enum": list(layout.races().values())}),
+    WithJsonSchema({"type": "string", "enum": list(_RACES.values())}),
 ]
 Count = Annotated[int, BeforeValidator(_number)]
 Amount = Annotated[float, BeforeValidator(_number)]
@@ -120,7 +122,7 @@ EXPECTED = {
     "external_id": f"an identifier of 1 to {_LONGEST_ID} printable characters",
     "source_system": f"one of {', '.join(SOURCE_SYSTEMS)}",
     "gender": "female or male",
-    "race": f"one of {', '.join(layout.races().values())}, or its code",
+    "race": f"one of {', '.join(_RACES.values())}, or its code",
     "conditions": f"a list of some of {', '.join(CONDITIONS)}",
     "has_esrd": "true or false",
     **{f"has_{name}": "true or false" for name in CONDITIONS},

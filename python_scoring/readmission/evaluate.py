@@ -108,6 +108,10 @@ class _Run:
         return artifacts.sha256_of(artifacts.path_of(self.model.artifact_file))
 
     @cached_property
+    def comparator_names(self) -> tuple[str, ...]:
+        return naive.names(self.conn)
+
+    @cached_property
     def comparators(self) -> naive.Comparators:
         return naive.fit(self.conn)
 
@@ -126,8 +130,7 @@ class _Run:
                 evaluation_store.note_not_evaluated(self.conn, subject, reason)
         else:
             judged = outcomes.arrange(rows)
-            names = naive.names(self.conn)
-            sha256 = evaluation.digest(judged, self.rules, names)
+            sha256 = evaluation.digest(judged, self.rules, self.comparator_names)
             is_new = not evaluation_store.is_known(self.conn, subject, sha256, None)
             if is_new:
                 self._write(subject, judged, rows)
