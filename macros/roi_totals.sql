@@ -1,10 +1,10 @@
-{#- The ROI measures of a group of projections, the same in every summary. -#}
+{#- The sums of a group of rows of `roi_sums`, under the same names. -#}
 {% macro roi_totals() -%}
-    count(*) as patient_count,
-    avg(roi_percent) as average_roi_percent,
-    count(*) filter (where is_positive_roi) as positive_roi_count,
-    count(*) filter (where roi_category = 'EXCELLENT') as excellent_roi_count,
-    sum(intervention_cost) as total_intervention_cost,
-    sum(expected_savings) as total_expected_savings,
-    sum(net_benefit) as total_net_benefit
+    cast(sum(patient_count) as {{ dbt.type_bigint() }}) as patient_count,
+    cast(sum(positive_roi_count) as {{ dbt.type_bigint() }}) as positive_roi_count,
+    cast(sum(excellent_roi_count) as {{ dbt.type_bigint() }}) as excellent_roi_count,
+    sum(total_roi_percent) as total_roi_percent,
+    sum(total_intervention_cost) as total_intervention_cost,
+    sum(total_expected_savings) as total_expected_savings,
+    sum(total_net_benefit) as total_net_benefit
 {%- endmacro %}

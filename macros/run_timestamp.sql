@@ -1,4 +1,4 @@
-{#- When this run started. Only for columns that say when, never for logic. -#}
+{#- When the statement's transaction began. Only for columns that say when, never for logic. -#}
 {% macro run_timestamp() -%}
-    cast('{{ run_started_at }}' as timestamp with time zone)
+    now()
 {%- endmacro %}

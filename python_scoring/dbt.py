@@ -82,6 +82,11 @@ class Project:
             raise _in_words(result)
         self._manifest = result.result
 
+    @property
+    def manifest(self) -> Any:
+        """What dbt read of the project; `parse` reads it."""
+        return self._manifest
+
     def all_nodes(self) -> set[str]:
         """Return the unique ids of everything that `dbt build` runs and tests."""
         manifest = self._manifest

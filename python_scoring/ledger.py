@@ -147,6 +147,8 @@ def append(
     model_version: str,
     window_days: tuple[int, ...],
     chunks: Iterable[Scores],
+    *,
+    is_few: bool = False,
 ) -> Batch | None:
     """Write one batch, chunk by chunk, in one transaction.
 
@@ -156,6 +158,8 @@ def append(
         (w,) days of the windows that the chunks' scores are of.
     chunks
         Consumed one at a time; an error in between leaves nothing behind.
+    is_few
+        Whether it is too few people for PostgreSQL to be told of.
 
     Returns
     -------
@@ -177,8 +181,9 @@ def append(
             "update raw.prediction_batches set row_count = %s where batch_id = %s",
             (rows, batch_id),
         )
-        # The marts are made from it next: no plan should guess how much there is.
-        conn.execute("analyze raw.predictions, raw.prediction_batches")
+        if not is_few:
+            # The marts are made from it next: no plan should guess how much there is.
+            conn.execute("analyze raw.predictions, raw.prediction_batches")
     return Batch(batch_id, rows)
 
 

@@ -14,6 +14,7 @@ from python_scoring.cohorts import cohort, generator
 from python_scoring.cohorts.loads import LoadResult
 from python_scoring.dbt import Node, Project
 from python_scoring.errors import BadInput, RiskmartError
+from python_scoring.intake import plan
 from python_scoring.publication import builds, publish
 from python_scoring.publication.publish import Publication
 from python_scoring.publication.room import check_room
@@ -106,11 +107,13 @@ def build(
         with done.step("read project"):
             project.parse()
         done.build_id = builds.begin(conn)
+        plan.drop_stale(conn)
         with _noted(done.build_id, project):
             check_room(conn)
             _build(conn, done, project, options, tests)
             if tests:
                 gate.check_complete(project)
+            plan.keep(conn, done.build_id, project)
             publish.finish_candidate(conn, done.build_id, project)
         if is_published and tests:
             with done.step("publish"):

@@ -310,6 +310,11 @@ create table if not exists raw.builds (
     test_count integer,
     failures text
 );
+-- For the builds of warehouses that are older than these columns: how far they hold
+-- what was handed in (raw.new_patients.entry_id), and which SQL made their features.
+alter table raw.builds
+add column if not exists intake_entry_id bigint not null default 0,
+add column if not exists feature_version text;
 create unique index if not exists builds_one_published
 on raw.builds (status) where status = 'published';
 create unique index if not exists builds_one_candidate
@@ -469,3 +474,31 @@ create table if not exists raw.new_patients (
 );
 create index if not exists new_patients_person
 on raw.new_patients (org_code, external_id, index_date, input_id);
+-- In the order of entry: whoever enters holds a lock until it is committed.
+alter table raw.new_patients
+add column if not exists entry_id bigint generated always as identity;
+create unique index if not exists new_patients_entry on raw.new_patients (entry_id);
+
+-- Which SQL made a person's features, from which record and among whose costs.
+create table if not exists raw.patient_feature_engineering_log (
+    input_id bigint not null references raw.new_patients (input_id),
+    reference_load_id bigint not null,
+    feature_version text not null,
+    patient_id bigint not null,
+    build_id bigint not null,
+    engineered_at timestamptz not null default now(),
+    primary key (input_id, reference_load_id, feature_version)
+);
+
+-- The models that a new patient passes through, as each build was made by them.
+create table if not exists raw.intake_steps (
+    build_id bigint not null references raw.builds (build_id),
+    position integer not null,
+    name text not null,
+    kind text not null,
+    relation text not null,
+    columns text [] not null,
+    key_columns text [] not null,
+    statement text not null,
+    primary key (build_id, position)
+);

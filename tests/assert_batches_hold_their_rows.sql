@@ -1,3 +1,5 @@
+{{ config(tags=['whole']) }}
+
 -- The ledger has no foreign key to its batches (it is the one large append-only
 -- table): each batch has exactly the rows it says, and each row has a batch.
 

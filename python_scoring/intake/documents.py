@@ -3,8 +3,10 @@
 import csv
 import io
 import json
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NoReturn
 
 from python_scoring.errors import BadInput
@@ -34,7 +36,26 @@ class _Unreadable(Exception):
     """A value that is JSON for Python and not for anybody else."""
 
 
-def split(data: bytes, *, is_csv: bool | None = None) -> Iterator[Document]:
+def read(file: str) -> tuple[bytes, bool | None]:
+    """Read a file, or what is piped for ``-``; and whether its name says CSV.
+
+    Raises
+    ------
+    BadInput
+        It cannot be read, or is larger than what `split` takes.
+    """
+    if file == "-":
+        return sys.stdin.buffer.read(MOST_BYTES + 1), None
+    path = Path(file)
+    try:
+        with path.open("rb") as content:
+            data = content.read(MOST_BYTES + 1)
+    except OSError as error:
+        raise BadInput(f"{file}: {error.strerror}; expected a file") from None
+    return data, {".csv": True, ".json": False}.get(path.suffix.lower())
+
+
+def split(data: bytes, is_csv: bool | None = None) -> Iterator[Document]:
     """Split bytes into records: JSON (object, array, lines) or CSV with a header.
 
     Parameters
@@ -49,7 +70,7 @@ def split(data: bytes, *, is_csv: bool | None = None) -> Iterator[Document]:
     """
     if len(data) > MOST_BYTES:
         raise BadInput(
-            f"{len(data):,} bytes of new patients; expected at most {MOST_BYTES:,}: "
+            f"more than {MOST_BYTES:,} bytes of new patients, expected at most that: "
             "`riskmart load cohort` takes larger files"
         )
     content = data.removeprefix(_BOM)
@@ -63,6 +84,19 @@ def split(data: bytes, *, is_csv: bool | None = None) -> Iterator[Document]:
     if is_csv is None:
         is_csv = text.lstrip(_SPACE)[0] not in "{["
     return _limited(_split_csv(text) if is_csv else _split_json(text))
+
+
+def one(data: bytes, position: int) -> Document:
+    """Read the bytes of one record, a JSON object."""
+    try:
+        found = list(split(data, is_csv=False))
+    except BadInput as error:
+        return Document(position, data, None, str(error))
+    document = found[0]
+    if len(found) > 1:
+        reason = f"{len(found)} records; expected one JSON object"
+        return Document(position, data, None, reason)
+    return Document(position, data, document.fields, document.fault)
 
 
 def _limited(documents: Iterator[Document]) -> Iterator[Document]:

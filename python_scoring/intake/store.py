@@ -9,7 +9,7 @@ from uuid import uuid4
 
 from psycopg import sql
 
-from python_scoring.intake import record
+from python_scoring.intake import documents, record
 from python_scoring.intake.documents import Document
 from python_scoring.intake.record import CONDITIONS, Fault, PatientRecord
 from python_scoring.warehouse import Connection
@@ -53,7 +53,7 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class _Checked:
+class Checked:
     """A record without a fault of its own, or its faults."""
 
     given: Input
@@ -62,12 +62,17 @@ class _Checked:
 
     @property
     def person(self) -> Person | None:
+        """Whose record it is."""
         return None if self.values is None else (self.values[0], self.values[1])
 
+    def withheld(self, why: Fault) -> "Checked":
+        """Return it as one that is not taken in, whatever it says itself."""
+        return Checked(self.given, None, self.faults or [why])
 
-def keep(conn: Connection, documents: Iterable[Document]) -> list[Input]:
+
+def keep(conn: Connection, received: Iterable[Document]) -> list[Input]:
     """Write down what was received, to the byte."""
-    by_position = {document.position: document for document in documents}
+    by_position = {document.position: document for document in received}
     submission = uuid4()
     with conn.cursor().copy(
         "copy raw.new_patient_raw_input (submission_id, position, content,"
@@ -90,23 +95,50 @@ def _source(document: Document) -> str | None:
     return given if given in record.SOURCE_SYSTEMS else None
 
 
-def enter(
-    conn: Connection, inputs: Sequence[Input], organizations: Iterable[str]
-) -> list[Entry]:
-    """Check records, enter the good ones, and note what became of each.
+def is_waiting(conn: Connection) -> bool:
+    """Whether another program has put a record there."""
+    row = conn.execute(
+        "select exists (select from raw.new_patient_raw_input"
+        " where processed_at is null)"
+    ).fetchone()
+    return bool(row and row[0])
 
-    A record that says what the person's record of that day says already is
-    unchanged; it is kept and changes nothing.
+
+def waiting(conn: Connection, most: int) -> list[Input]:
+    """Read records that other programs have put there, the first ones first.
+
+    The bytes of each are one JSON object; anything else is a fault of it.
+    """
+    rows = conn.execute(
+        "select input_id, received_at, content from raw.new_patient_raw_input"
+        " where processed_at is null order by input_id limit %s for update",
+        (most,),
+    )
+    return [
+        Input(input_id, received_at, documents.one(bytes(content), position))
+        for position, (input_id, received_at, content) in enumerate(rows, start=1)
+    ]
+
+
+def check(inputs: Sequence[Input], organizations: Iterable[str]) -> list[Checked]:
+    """Check records that were kept.
 
     Parameters
     ----------
-    inputs
-        Records that were kept and are not processed.
     organizations
         Codes of those that have a cohort to be ranked in.
     """
     known = sorted(organizations)
-    checked = _without_repeats([_check(given, known) for given in inputs])
+    return [_check(given, known) for given in inputs]
+
+
+def enter(conn: Connection, checked: Sequence[Checked]) -> list[Entry]:
+    """Enter the good ones, and note what became of each.
+
+    A record that says what the person's record of that day says already is
+    unchanged; it is kept and changes nothing.
+    """
+    checked = _without_repeats(checked)
     standing = _standing(conn, [c.person for c in checked if c.person])
     entries, rows = [], []
     for one in checked:
@@ -119,13 +151,13 @@ def enter(
     return entries
 
 
-def _check(given: Input, organizations: Sequence[str]) -> _Checked:
+def _check(given: Input, organizations: Sequence[str]) -> Checked:
     document = given.document
     if document.fields is None:
-        return _Checked(given, None, [Fault(None, None, document.fault or "")])
+        return Checked(given, None, [Fault(None, None, document.fault or "")])
     read, faults = record.read(document.fields)
     if read is None:
-        return _Checked(given, None, faults)
+        return Checked(given, None, faults)
     if read.org_code not in organizations:
         known = ", ".join(organizations) or "none is published"
         words = f"the code of an organization with a published cohort: {known}"
@@ -134,7 +166,7 @@ def _check(given: Input, organizations: Sequence[str]) -> _Checked:
     if read.index_date > latest:
         shown = str(read.index_date)
         faults.append(Fault("index_date", shown, "a day that has come"))
-    return _Checked(given, None if faults else _values(read), faults)
+    return Checked(given, None if faults else _values(read), faults)
 
 
 def _values(read: PatientRecord) -> tuple[Any, ...]:
@@ -149,7 +181,7 @@ def _values(read: PatientRecord) -> tuple[Any, ...]:
     )
 
 
-def _without_repeats(checked: Sequence[_Checked]) -> list[_Checked]:
+def _without_repeats(checked: Sequence[Checked]) -> list[Checked]:
     """Reject whoever is in a submission for a second time: neither is surely right."""
     first: dict[Person, int] = {}
     kept = []
@@ -157,7 +189,7 @@ def _without_repeats(checked: Sequence[_Checked]) -> list[_Checked]:
         if one.person and one.person in first:
             words = f"once in a submission; record {first[one.person]} has it already"
             fault = Fault("external_id", one.person[1], words)
-            kept.append(_Checked(one.given, None, [fault]))
+            kept.append(Checked(one.given, None, [fault]))
             continue
         if one.person:
             first[one.person] = one.given.document.position
@@ -183,16 +215,14 @@ def _standing(
     return {(*row[:2], row[3]): row for row in found}
 
 
-def _outcome(
-    one: _Checked, standing: dict[tuple[Any, ...], tuple[Any, ...]]
-) -> Outcome:
+def _outcome(one: Checked, standing: dict[tuple[Any, ...], tuple[Any, ...]]) -> Outcome:
     if one.values is None:
         return "rejected"
     before = standing.get((*one.values[:2], one.values[3]))
     return "unchanged" if before == one.values else "accepted"
 
 
-def _entry(one: _Checked, outcome: Outcome) -> Entry:
+def _entry(one: Checked, outcome: Outcome) -> Entry:
     position = one.given.document.position
     return Entry(one.given.input_id, position, outcome, one.person, one.faults)
 

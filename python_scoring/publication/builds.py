@@ -35,8 +35,11 @@ built_by, git_commit, project_fingerprint, row_counts, test_count, failures
 """
 _BEGIN = """
 insert into raw.builds (
-    status, built_by, riskmart_version, git_commit, project_fingerprint, inputs
-) values ('building', %s, %s, %s, %s, %s)
+    status, built_by, riskmart_version, git_commit, project_fingerprint, inputs,
+    intake_entry_id
+) values ('building', %s, %s, %s, %s, %s, (
+    select coalesce(max(entry_id), 0) from raw.new_patients
+))
 returning build_id
 """
 

@@ -7,6 +7,7 @@ from psycopg import sql
 from python_scoring import project_vars, registry
 from python_scoring.dbt import Project, target_dir
 from python_scoring.errors import BadInput
+from python_scoring.intake import plan, world
 from python_scoring.publication import (
     builds,
     grants,
@@ -45,6 +46,8 @@ def finish_candidate(conn: Connection, build_id: int, project: Project) -> None:
         inputs=provenance.inputs(conn),
         failures=None,
     )
+    plan.freeze(conn, build_id)
+    world.log_features(conn, build_id)
     builds.foretell_mart(conn, build_id)
     # Last of all: snapshots from before this are waited for at the swap.
     builds.finish(conn, build_id, "candidate")
@@ -62,6 +65,8 @@ def publish(
     if build.status != "candidate":
         raise RuntimeError(f"build {build.build_id} is {build.status}, no candidate")
     keep = project_vars.count("builds_kept", least=0)
+    # Most of what was handed in meanwhile; the last of it in the swap itself.
+    _catch_up(conn, build)
     swapped = swap(
         conn,
         build,
@@ -73,6 +78,12 @@ def publish(
     stayed = retention.drop_old(conn, keep)
     manifest.forget({build.build_id, *(b.build_id for b in builds.retired(conn))})
     return Publication(swapped, stayed)
+
+
+def _catch_up(conn: Connection, build: BuildRecord) -> None:
+    with conn.transaction():
+        world.lock(conn)
+        world.catch_up(world.World(conn, build))
 
 
 def go_back(
@@ -112,6 +123,7 @@ def go_back(
             f"build {build_id or f'before {current.build_id}'}: nothing to go back to; "
             f"builds that are kept: {there}"
         )
+    _catch_up(conn, wanted)
     swapped = swap(
         conn,
         wanted,

@@ -14,6 +14,7 @@ import psycopg
 from psycopg import sql
 
 from python_scoring.errors import BadInput, GateFailed
+from python_scoring.intake import world
 from python_scoring.publication import builds, dependants, grants, names, readers
 from python_scoring.publication.builds import CANDIDATE_SCHEMA, BuildRecord
 from python_scoring.publication.relations import Relation, relations
@@ -136,8 +137,10 @@ def _swap(
     builds.lock(conn)
     conn.execute(_QUIET.encode())
     conn.execute(_LOCK_TIMEOUT.encode())
+    world.lock(conn)
     current = builds.published(conn)
     _check_still_there(conn, build)
+    world.catch_up(world.World(conn, build))
     is_candidate = build.status == "candidate"
     if is_candidate:
         rename = sql.SQL("alter schema {} rename to {}")

@@ -18,9 +18,15 @@ base_fields as (
 
 ),
 
-cost_places as (
+reference_costs as (
 
-    select * from {{ ref('int_cost_places') }}
+    select * from {{ ref('int_reference_costs') }}
+
+),
+
+new_patient_costs as (
+
+    select * from {{ ref('int_new_patient_costs') }}
 
 ),
 
@@ -40,7 +46,8 @@ final as (
         coalesce(base_fields.own_index_date, loads.as_of_date) as index_date,
         coalesce(base_fields.received_at, loads.loaded_at) as recorded_at,
         registry.patient_id,
-        cost_places.cost_percentile,
+        coalesce(reference_costs.cost_percentile, new_patient_costs.cost_percentile)
+            as cost_percentile,
         base_fields.*
 
     from base_fields
@@ -52,10 +59,15 @@ final as (
             loads.org_code = registry.org_code
             and base_fields.external_id = registry.external_id
 
-    inner join cost_places
+    left join reference_costs
         on
-            base_fields.load_id = cost_places.load_id
-            and base_fields.annual_cost = cost_places.annual_cost
+            base_fields.load_id = reference_costs.load_id
+            and base_fields.annual_cost = reference_costs.annual_cost
+
+    left join new_patient_costs
+        on
+            base_fields.load_id = new_patient_costs.load_id
+            and base_fields.external_id = new_patient_costs.external_id
 
     left join replaced_people
         on

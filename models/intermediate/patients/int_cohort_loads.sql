@@ -14,12 +14,6 @@ loads as (
 
 ),
 
-new_patients as (
-
-    select * from {{ ref('stg_new_patients__records') }}
-
-),
-
 organizations as (
 
     select * from {{ ref('organizations') }}
@@ -99,38 +93,25 @@ cohort_loads as (
 
 ),
 
-new_patient_organizations as (
-
-    select org_code
-
-    from new_patients
-
-    group by org_code
-
-),
-
 -- Who was handed in one by one joins the organization's current cohort, and is
 -- ranked among its people.
 new_patient_loads as (
 
     select
-        cast(-cohort_loads.organization_id as bigint) as load_id,
-        cohort_loads.organization_id,
-        cohort_loads.org_code,
-        cohort_loads.as_of_date,
+        cast(-organization_id as {{ dbt.type_bigint() }}) as load_id,
+        organization_id,
+        org_code,
+        as_of_date,
         'NEW_PATIENT' as data_source,
         'cohort' as purpose,
         false as has_outcomes,
-        cohort_loads.loaded_at,
+        loaded_at,
         false as is_current,
-        cohort_loads.load_id as reference_load_id
+        load_id as reference_load_id
 
     from cohort_loads
 
-    inner join new_patient_organizations
-        on cohort_loads.org_code = new_patient_organizations.org_code
-
-    where cohort_loads.is_current
+    where is_current
 
 ),
 

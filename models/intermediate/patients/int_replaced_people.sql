@@ -6,17 +6,9 @@ new_patients as (
 
 ),
 
-loads as (
+reference_people as (
 
-    select * from {{ ref('int_cohort_loads') }}
-
-    where is_current
-
-),
-
-base_fields as (
-
-    select * from {{ ref('int_patient_base_fields') }}
+    select * from {{ ref('int_reference_people') }}
 
 ),
 
@@ -26,19 +18,18 @@ final as (
 
     select
         case
-            when new_patients.index_date >= loads.as_of_date then loads.load_id
+            when new_patients.index_date >= reference_people.as_of_date
+                then reference_people.load_id
             else new_patients.load_id
         end as load_id,
         new_patients.external_id
 
     from new_patients
 
-    inner join loads on new_patients.organization_id = loads.organization_id
-
-    inner join base_fields
+    inner join reference_people
         on
-            loads.load_id = base_fields.load_id
-            and new_patients.external_id = base_fields.external_id
+            new_patients.organization_id = reference_people.organization_id
+            and new_patients.external_id = reference_people.external_id
 
 )
 

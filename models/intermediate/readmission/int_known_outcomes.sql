@@ -14,7 +14,7 @@ predictions as (
 
 batches as (
 
-    select * from {{ ref('stg_scoring__batches') }}
+    select * from {{ ref('int_scoring_batches') }}
 
 ),
 

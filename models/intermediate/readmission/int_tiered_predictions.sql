@@ -8,9 +8,7 @@ ledger as (
 
 batches as (
 
-    select * from {{ ref('stg_scoring__batches') }}
-
-    where target = 'readmission'
+    select * from {{ ref('int_scoring_batches') }}
 
 ),
 

@@ -16,23 +16,9 @@ current_loads as (
 
 ),
 
-features as (
-
-    select * from {{ ref('int_patient_features') }}
-
-    where is_current
-
-),
-
 patient_counts as (
 
-    select
-        organization_id,
-        count(*) as patient_count
-
-    from features
-
-    group by organization_id
+    select * from {{ ref('int_patient_counts') }}
 
 ),
 

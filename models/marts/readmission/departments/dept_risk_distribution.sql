@@ -6,37 +6,9 @@ grid as (
 
 ),
 
-predictions as (
+risk_sums as (
 
-    select * from {{ ref('predictions') }}
-
-),
-
-patients as (
-
-    select * from {{ ref('patients') }}
-
-),
-
-counted as (
-
-    select
-        predictions.organization_id,
-        predictions.prediction_window,
-        patients.department_id,
-        predictions.risk_tier,
-        count(*) as patient_count,
-        sum(predictions.risk_score) as total_risk_score
-
-    from predictions
-
-    inner join patients on predictions.patient_id = patients.patient_id
-
-    group by
-        predictions.organization_id,
-        predictions.prediction_window,
-        patients.department_id,
-        predictions.risk_tier
+    select * from {{ ref('risk_sums') }}
 
 ),
 
@@ -44,17 +16,17 @@ filled as (
 
     select
         grid.*,
-        coalesce(counted.patient_count, 0) as patient_count,
-        counted.total_risk_score / counted.patient_count as average_risk_score
+        coalesce(risk_sums.patient_count, 0) as patient_count,
+        risk_sums.total_risk_score / risk_sums.patient_count as average_risk_score
 
     from grid
 
-    left join counted
+    left join risk_sums
         on
-            grid.organization_id = counted.organization_id
-            and grid.prediction_window = counted.prediction_window
-            and grid.department_id = counted.department_id
-            and grid.risk_tier = counted.risk_tier
+            grid.organization_id = risk_sums.organization_id
+            and grid.prediction_window = risk_sums.prediction_window
+            and grid.department_id = risk_sums.department_id
+            and grid.risk_tier = risk_sums.risk_tier
 
 ),
 

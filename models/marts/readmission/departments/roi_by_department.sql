@@ -20,34 +20,9 @@ departments as (
 
 ),
 
-patients as (
+roi_sums as (
 
-    select * from {{ ref('patients') }}
-
-),
-
-projections as (
-
-    select * from {{ ref('financial_projections') }}
-
-),
-
-totals as (
-
-    select
-        projections.organization_id,
-        projections.prediction_window,
-        patients.department_id,
-        {{ roi_totals() }}
-
-    from projections
-
-    inner join patients on projections.patient_id = patients.patient_id
-
-    group by
-        projections.organization_id,
-        projections.prediction_window,
-        patients.department_id
+    select * from {{ ref('roi_sums') }}
 
 ),
 
@@ -59,7 +34,7 @@ final as (
         departments.department_id,
         departments.department_code,
         departments.department_name,
-        {{ roi_totals_or_zero('totals') }}
+        {{ roi_totals_or_zero('roi_sums') }}
 
     from current_loads
 
@@ -67,11 +42,11 @@ final as (
 
     cross join departments
 
-    left join totals
+    left join roi_sums
         on
-            current_loads.organization_id = totals.organization_id
-            and windows.prediction_window = totals.prediction_window
-            and departments.department_id = totals.department_id
+            current_loads.organization_id = roi_sums.organization_id
+            and windows.prediction_window = roi_sums.prediction_window
+            and departments.department_id = roi_sums.department_id
 
 )
 

@@ -6,9 +6,9 @@ grid as (
 
 ),
 
-predictions as (
+risk_sums as (
 
-    select * from {{ ref('predictions') }}
+    select * from {{ ref('risk_sums') }}
 
 ),
 
@@ -18,9 +18,9 @@ counted as (
         organization_id,
         prediction_window,
         risk_tier,
-        count(*) as patient_count
+        cast(sum(patient_count) as {{ dbt.type_bigint() }}) as patient_count
 
-    from predictions
+    from risk_sums
 
     group by organization_id, prediction_window, risk_tier
 

@@ -14,9 +14,9 @@ windows as (
 
 ),
 
-projections as (
+roi_sums as (
 
-    select * from {{ ref('financial_projections') }}
+    select * from {{ ref('roi_sums') }}
 
 ),
 
@@ -27,7 +27,7 @@ totals as (
         prediction_window,
         {{ roi_totals() }}
 
-    from projections
+    from roi_sums
 
     group by organization_id, prediction_window
 

@@ -1,0 +1,143 @@
+"""Take new patients into the published build, in one transaction or not at all."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from python_scoring import warehouse
+from python_scoring.errors import BadInput
+from python_scoring.intake import answer, store, world
+from python_scoring.intake.answer import Answer
+from python_scoring.intake.documents import Document
+from python_scoring.intake.record import Fault
+from python_scoring.intake.store import Input
+from python_scoring.publication import builds
+from python_scoring.publication.builds import BuildRecord
+from python_scoring.warehouse import Connection
+
+_WITHHELD = Fault(
+    None, None, "every record of the submission without a fault (--all-or-nothing)"
+)
+
+
+class _Undone(Exception):
+    """Roll back: it was only asked what would be."""
+
+
+@dataclass
+class Intake:
+    """A connection that takes patients in, one submission after another.
+
+    The first one opens the model and makes the session's tables; the others find
+    them there.
+    """
+
+    conn: Connection
+    _worlds: dict[int, world.World] = field(default_factory=dict)
+
+    def add(
+        self,
+        documents: Sequence[Document],
+        *,
+        is_dry_run: bool = False,
+        is_all_or_nothing: bool = False,
+    ) -> Answer:
+        """Keep records, check them, and take the good ones into every mart.
+
+        Parameters
+        ----------
+        documents
+            As `documents.split` gives them.
+        is_dry_run
+            Answer the same, and leave no trace.
+        is_all_or_nothing
+            Take nobody in where one record has a fault.
+
+        Raises
+        ------
+        GateFailed
+            What the models make of them fails a data test; nothing is kept.
+        BadInput
+            Nothing is published yet, or the build's model cannot be used here.
+        """
+        given = None
+        try:
+            with self.conn.transaction():
+                build = self._published()
+                inputs = store.keep(self.conn, documents)
+                given = self._take(build, inputs, is_all_or_nothing, is_dry_run)
+                if is_dry_run:
+                    raise _Undone
+        except _Undone:
+            pass
+        assert given is not None
+        return given
+
+    def add_waiting(self, most: int) -> Answer | None:
+        """Take in what other programs put into ``raw.new_patient_raw_input``.
+
+        Returns
+        -------
+        None where nothing waits.
+        """
+        if not store.is_waiting(self.conn):
+            return None
+        with self.conn.transaction():
+            build = self._published()
+            inputs = store.waiting(self.conn, most)
+            return self._take(build, inputs) if inputs else None
+
+    def reject_waiting(self, why: str) -> Answer | None:
+        """Reject the first of what waits: no fault of its fields, but of the whole."""
+        with self.conn.transaction():
+            build = self._published()
+            inputs = store.waiting(self.conn, 1)
+            fault = Fault(None, None, why)
+            checked = [store.Checked(given, None, [fault]) for given in inputs]
+            entries = store.enter(self.conn, checked)
+            return answer.collect(self.conn, build, entries, is_dry_run=False)
+
+    def _published(self) -> BuildRecord:
+        """Wait for our turn, and find the build that readers have."""
+        world.lock(self.conn)
+        build = builds.published(self.conn)
+        if build is None:
+            raise BadInput(
+                "nobody can be taken in before a build is published; run "
+                "`riskmart build`"
+            )
+        return build
+
+    def _take(
+        self,
+        build: BuildRecord,
+        inputs: Sequence[Input],
+        is_all_or_nothing: bool = False,
+        is_dry_run: bool = False,
+    ) -> Answer:
+        checked = store.check(inputs, self._organizations(build))
+        if is_all_or_nothing and any(one.faults for one in checked):
+            checked = [one.withheld(_WITHHELD) for one in checked]
+        entries = store.enter(self.conn, checked)
+        if any(entry.outcome == "accepted" for entry in entries):
+            world.catch_up(self._world(build))
+        return answer.collect(self.conn, build, entries, is_dry_run)
+
+    def _organizations(self, build: BuildRecord) -> list[str]:
+        rows = self.conn.execute(
+            f"select org_code from {build.schema}.organizations order by 1".encode()
+        )
+        return [code for (code,) in rows]
+
+    def _world(self, build: BuildRecord) -> world.World:
+        if build.build_id not in self._worlds:
+            self._worlds = {build.build_id: world.World(self.conn, build)}
+        return self._worlds[build.build_id]
+
+
+@contextmanager
+def intake() -> Iterator[Intake]:
+    """Connect, ready to take patients in."""
+    with warehouse.connect(autocommit=True) as conn:
+        warehouse.prepare(conn)
+        yield Intake(conn)
