@@ -14,6 +14,7 @@ from python_scoring.readmission import score
 
 GRIDS = {
     "org_tier_summary": 15,
+    "tier_migration": 75,
     "roi_aggregations": 3,
     "dept_risk_distribution": 150,
     "high_risk_by_department": 60,
@@ -25,6 +26,8 @@ MARTS = {
     *("predictions", "prediction_history"),
     *("financial_projections", "positive_roi_patients"),
 }
+# Has rows once a cohort took the place of one that was scored.
+MAY_BE_EMPTY = {"tier_change_sums"}
 # What is no organization's.
 SHARED = {"departments", "builds", "reason_words"}
 needs_claims = pytest.mark.skipif(
@@ -58,7 +61,7 @@ def test_every_mart_has_rows(base: Copy) -> None:
     marts = _marts(base)
     assert set(marts) >= MARTS
     empty = [m for m in marts if not base.value(f"select count(*) from marts.{m}")]
-    assert not empty
+    assert set(empty) <= MAY_BE_EMPTY
 
 
 def test_every_name_shows_the_rows_of_one_build(base: Copy) -> None:
@@ -66,7 +69,7 @@ def test_every_name_shows_the_rows_of_one_build(base: Copy) -> None:
     for mart in _marts(base):
         rows = base.value(f"select count(*) from build_1.{mart}")
         shown = base.rows(f"select build_id, count(*) from marts.{mart} group by 1")
-        assert shown == [(1, rows)], mart
+        assert shown == ([(1, rows)] if rows else []), mart
     assert base.rows("select build_id, status, is_published from marts.builds") == [
         (1, "published", True)
     ]
@@ -201,7 +204,7 @@ def test_claims_fill_every_mart_beside_the_baseline(filled: Copy) -> None:
     with filled.in_force():
         # What is known of a model is of the cohorts that it was judged on.
         of_models = {mart for mart in _marts(filled) if mart.startswith("model_")}
-        for mart in set(_marts(filled)) - SHARED - of_models:
+        for mart in set(_marts(filled)) - SHARED - MAY_BE_EMPTY - of_models:
             organizations = {
                 row[0]
                 for row in filled.rows(

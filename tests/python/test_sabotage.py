@@ -33,6 +33,8 @@ MARTS = {
     "prediction_history": ("is_active", "not is_active"),
     "reason_words": ("true", "code_names is not null"),
     "org_tier_summary": _GRID,
+    "tier_migration": _GRID,
+    "reference_statistics": ("true", "missing_share > 0"),
     "financial_projections": ("is_positive_roi", "not is_positive_roi"),
     "roi_aggregations": ("true",),
     "positive_roi_patients": ("true",),
@@ -52,8 +54,10 @@ _NOT_BUILT = {"builds"}
 # Not swept here: one model has no other's values, and golden scores that are put in
 # beside it are no evaluation's. `same_rows` holds them to what they are made from.
 _NOT_SWEPT = {"model_registry", "model_terms", "model_evaluations"}
+# Has no rows here, where no cohort took another's place: test_tier_migration.py.
+_NOT_SWEPT |= {"tier_change_sums"}
 # What these show is in the tables above.
-_VIEWS = {"prediction_reasons"}
+_VIEWS = {"prediction_reasons", "cohort_comparison"}
 
 # No tolerance of a test may be wider than this.
 _MOVED = {
