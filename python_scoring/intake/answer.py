@@ -40,12 +40,15 @@ inner join {build}.org_tier_summary as tiers
     on predictions.organization_id = tiers.organization_id
     and predictions.prediction_window = tiers.prediction_window
     and predictions.risk_tier = tiers.risk_tier
-left join lateral (
-    select array_agg(reason_text order by reason_rank) as reasons
-    from {build}.prediction_reasons as reasons
-    where reasons.patient_id = predictions.patient_id
-        and reasons.prediction_window = predictions.prediction_window
-) as reasons on true
+left join (
+    select patient_id, prediction_window,
+        array_agg(reason_text order by reason_rank) as reasons
+    from {build}.prediction_reasons
+    where patient_id = any(%(patients)s)
+    group by patient_id, prediction_window
+) as reasons
+    on predictions.patient_id = reasons.patient_id
+    and predictions.prediction_window = reasons.prediction_window
 where predictions.patient_id = any(%(patients)s)
 order by predictions.patient_id, predictions.prediction_window
 """
@@ -70,11 +73,12 @@ select patient_id, prediction_window, above from (
     ) - 1 as above
     from {build}.positive_roi_patients
     where organization_id in (
-        select organization_id from {build}.patients
-        where patient_id = any(%(patients)s)
+        select patients.organization_id from {build}.patients
+        inner join unnest(%(patients)s::bigint[]) as asked (patient_id)
+            using (patient_id)
     )
 ) as ranked
-where patient_id = any(%(patients)s)
+inner join unnest(%(patients)s::bigint[]) as asked (patient_id) using (patient_id)
 """
 
 
