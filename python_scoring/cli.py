@@ -27,6 +27,7 @@ from python_scoring.turns import Tell
 from python_scoring.warehouse import Connection
 
 if TYPE_CHECKING:
+    from python_scoring.cohorts.loads import LoadResult
     from python_scoring.publication.publish import Publication
 
 
@@ -286,9 +287,16 @@ def load_cohort(
     ] = False,
     max_reject_share: MaxRejectShare = 0.01,
     replace: Replace = False,
+    replace_reference: Annotated[
+        bool,
+        typer.Option(
+            "--replace-reference",
+            help="Build and publish too, and tell who moved between tiers.",
+        ),
+    ] = False,
 ) -> None:
     """Take in a cohort file, or print its layout (--template)."""
-    from python_scoring.cohorts import cohort
+    from python_scoring.cohorts import cohort, reference
 
     if template:
         print(cohort.template())
@@ -296,6 +304,8 @@ def load_cohort(
     if file is None or org is None or as_of is None:
         raise BadInput("load cohort: expected FILE --org CODE --as-of YYYY-MM-DD")
     with in_turn("load", shared=True) as conn:
+        if replace_reference:
+            reference.check(conn, org, as_of.date(), is_training=training)
         result = cohort.load(
             conn,
             file,
@@ -306,7 +316,28 @@ def load_cohort(
             max_reject_share=max_reject_share,
             replace=replace,
         )
-    status.show_load(out, result)
+    status.show_load(out, result, is_built=replace_reference)
+    if replace_reference:
+        _build_on(result)
+
+
+def _build_on(load: "LoadResult") -> None:
+    """Build and publish, and tell who moved between the tiers of a load's people."""
+    from python_scoring import pipeline, report
+    from python_scoring.cohorts import reference
+
+    with (
+        told_what_readers_have(),
+        reference.told_that_it_stays(load),
+        progress() as (on_step, on_node),
+    ):
+        done = pipeline.build(on_step=on_step, on_node=on_node)
+    with warehouse.connect() as conn:
+        report.show_tier_changes(out, conn, load.org)
+    for warning in done.warnings:
+        out.print(f"[yellow]warning[/] {escape(warning)}", soft_wrap=True)
+    if done.published:
+        status.show_publication(out, done.published)
 
 
 @load_app.command("remove")

@@ -48,6 +48,14 @@ group by o.organization_id, o.org_code, o.as_of_date, d.department_id, d.departm
 window organization as (partition by o.organization_id)
 order by o.organization_id, d.department_id
 """
+_TIER_CHANGES = """
+select m.prediction_window, m.previous_tier_name, m.tier_name, m.patient_count,
+    m.previous_tier = m.risk_tier
+from marts.tier_migration as m
+inner join marts.organizations as o on m.organization_id = o.organization_id
+where o.org_code = %s and m.patient_count > 0
+order by m.prediction_window, m.previous_tier, m.risk_tier
+"""
 
 
 def show_build(console: Console, conn: Connection, done: Build) -> None:
@@ -67,6 +75,27 @@ def show_build(console: Console, conn: Connection, done: Build) -> None:
     for warning in done.warnings:
         console.print(f"[yellow]warning[/] {warning}")
     console.print(where())
+
+
+def show_tier_changes(console: Console, conn: Connection, org: str) -> None:
+    """Print who moved between tiers when a cohort took another's place."""
+    rows = conn.execute(_TIER_CHANGES.encode(), (org,)).fetchall()
+    if not rows:
+        console.print(f"Nobody of {org} was scored before this cohort: nobody moved.")
+        return
+    title = f"{org}: who moved between tiers"
+    table = make_table(title, ["Window", "From", "To"], ["Patients"])
+    stayed: dict[str, int] = {}
+    for window, before, now, count, is_same in rows:
+        stayed[window] = stayed.get(window, 0) + count * is_same
+        if not is_same:
+            table.add_row(window, before, now, f"{count:,}")
+    if table.row_count:
+        console.print(table)
+    else:
+        console.print(f"Nobody of {org} moved between tiers.")
+    shown = ", ".join(f"{window} {count:,}" for window, count in stayed.items())
+    console.print(f"Stayed in their tier: {shown}.")
 
 
 def where() -> Group:

@@ -175,8 +175,16 @@ def show_diff(
     console.print(query_table(moves, migration, "Who changes tier"))
 
 
-def show_load(console: Console, result: "LoadResult") -> None:
-    """Print what a load did, and the first rows that it rejected."""
+def show_load(
+    console: Console, result: "LoadResult", *, is_built: bool = False
+) -> None:
+    """Print what a load did, and the first rows that it rejected.
+
+    Parameters
+    ----------
+    is_built
+        Whether a build follows anyway.
+    """
     whose = f"{result.org} as of {result.as_of} (load {result.load_id})"
     if result.unchanged:
         console.print(f"Nothing to do: {whose} is already loaded, with this content.")
@@ -195,7 +203,8 @@ def show_load(console: Console, result: "LoadResult") -> None:
     if not result.has_outcomes:
         console.print("What happened in the 90 days after is not known.")
     _show_notes(console, result.warnings)
-    console.print("`riskmart build` brings them to the marts.")
+    if not is_built:
+        console.print("`riskmart build` brings them to the marts.")
 
 
 def show_removal(console: Console, removed: "Removed") -> None:
