@@ -187,7 +187,7 @@ def main(arguments: list[str] | None = None) -> None:
         parts.append(publication_cost.markdown(costs))
     if options.json:
         options.json.write_text(json.dumps(measured, indent=2) + "\n")
-    print("\n\n".join([_where(measured), *parts]))
+    print("\n\n".join([where(measured), *parts]))
 
 
 def _as_dict(phase: Phase) -> dict[str, Any]:
@@ -195,7 +195,8 @@ def _as_dict(phase: Phase) -> dict[str, Any]:
     return {**asdict(phase), "readers": readers}
 
 
-def _where(measured: dict[str, Any]) -> str:
+def where(measured: dict[str, Any]) -> str:
+    """Say when, where and with what this was measured."""
     about = measured["machine"]
     return (
         f"Measured on {about['date']}, {about['cores']} cores, "

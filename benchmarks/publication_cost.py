@@ -50,7 +50,7 @@ def measure_size(patients: int, home: Path) -> dict[str, Any]:
     with clock.step("first build"):
         pipeline.build()
     if patients > generator.BASELINE_PATIENTS:
-        _load(patients, home)
+        load(patients, home)
     for _ in range(_BUILDS):
         measured = _build()
     with warehouse.connect(autocommit=True) as conn:
@@ -68,7 +68,7 @@ def measure_size(patients: int, home: Path) -> dict[str, Any]:
     }
 
 
-def _load(patients: int, home: Path) -> None:
+def load(patients: int, home: Path) -> None:
     people, outcomes = home / "people.parquet", home / "people_outcomes.parquet"
     generator.write_parquet(people, outcomes, patients, run.SEED)
     with warehouse.connect(autocommit=True) as conn:
