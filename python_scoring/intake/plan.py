@@ -315,7 +315,8 @@ class _Path:
             return "person"
         is_filled = node.name not in _STAND_INS or node.name in _FILLED_STAND_INS
         is_same = node.schema != CANDIDATE_SCHEMA and not _role(node)
-        return "same" if is_same and is_filled and relation in read else None
+        is_known = relation in read or node.schema in ("rules", "reference")
+        return "same" if is_same and is_filled and is_known else None
 
 
 def _role(node: Any) -> Kind | None:
