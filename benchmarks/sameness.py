@@ -6,11 +6,9 @@ from python_scoring import warehouse
 from python_scoring.publication.relations import Relation, relations
 from python_scoring.warehouse import Connection
 
-# Of a build, not of its people; and when, which is another time.
-_NOT_COMPARED = {"builds"}
+# Of a build and its scoring run, not of its people; and when, which is another time.
+_NOT_COMPARED = {"builds", "model_drift"}
 _RUN_COLUMNS = {"build_id", "calculated_at"}
-# The batch that drift was counted beside is whichever was the latest.
-_RUN_COLUMNS_OF = {"model_drift": {"batch_id"}}
 
 _TWINS = {
     "patient_features": "",
@@ -39,11 +37,10 @@ def differences(schema: str, other: str) -> list[str]:
 def _count(
     conn: Connection, name: str, relation: Relation, schema: str, other: str
 ) -> int:
-    left_out = _RUN_COLUMNS | _RUN_COLUMNS_OF.get(name, set())
     columns = {
         column: described.data_type
         for column, described in relation.columns.items()
-        if column not in left_out
+        if column not in _RUN_COLUMNS
     }
     near = [c for c, kind in columns.items() if kind == "double precision"]
     exact = [c for c in columns if c not in near]

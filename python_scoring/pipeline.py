@@ -31,6 +31,8 @@ _BEFORE_SCORING = (
     "+int_patient_outcomes",
 )
 
+_DATA_TESTS = ("--select", "test_type:data", "--no-introspect")
+
 OnStep = Callable[[str], None]
 
 
@@ -113,6 +115,9 @@ def build(
             _build(conn, done, project, options, tests)
             if tests:
                 gate.check_complete(project)
+            else:
+                # Not to run them: new patients are held against them all the same.
+                gate.run(conn, project, *_DATA_TESTS, command="compile")
             plan.keep(conn, done.build_id, project)
             publish.finish_candidate(conn, done.build_id, project)
         if is_published and tests:

@@ -3,7 +3,7 @@
 from copies import Copy
 
 from benchmarks import histories, sameness
-from python_scoring import pipeline, warehouse
+from python_scoring import warehouse
 
 COUNT = 10
 _PUBLISHED = "select build_id from raw.builds where status = 'published'"
@@ -14,7 +14,7 @@ def test_histories_end_in_the_marts_of_a_full_build(clone: Copy) -> None:
     with clone.edited(organizations=seed.read_text() + histories.organizations(COUNT)):
         with warehouse.connect(autocommit=True) as conn:
             histories.load_cohorts(conn, COUNT)
-        pipeline.build()
+        histories.build_and_publish()
         assert histories.play(COUNT, seed=5) == []
         assert clone.value("select count(*) from raw.new_patients") > 100
         _sabotage_is_seen(clone)
