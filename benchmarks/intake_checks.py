@@ -41,6 +41,17 @@ select count(*) from raw.new_patients
 where external_id like %s and external_id <> all(%s)
 """
 
+_BY_DEPARTMENT_AND_TIER = (
+    "select predictions.organization_id, prediction_window, department_id, risk_tier,"
+    " count(*) from marts.predictions"
+    " inner join marts.patients using (patient_id) group by 1, 2, 3, 4"
+)
+_BY_DEPARTMENT = (
+    "select projections.organization_id, prediction_window, department_id, count(*),"
+    " count(*) filter (where is_positive_roi)"
+    " from marts.financial_projections as projections"
+    " inner join marts.patients using (patient_id) group by 1, 2, 3"
+)
 # Summaries, and what they should be by the people themselves.
 _COUNTS = {
     "organizations": (
@@ -53,20 +64,25 @@ _COUNTS = {
         "select organization_id, prediction_window, risk_tier, count(*)"
         " from marts.predictions group by 1, 2, 3",
     ),
+    "risk_sums": (
+        "select organization_id, prediction_window, department_id, risk_tier,"
+        " patient_count from marts.risk_sums where patient_count > 0",
+        _BY_DEPARTMENT_AND_TIER,
+    ),
     "dept_risk_distribution": (
         "select organization_id, prediction_window, department_id, risk_tier,"
         " patient_count from marts.dept_risk_distribution where patient_count > 0",
-        "select predictions.organization_id, prediction_window, department_id,"
-        " risk_tier, count(*) from marts.predictions"
-        " inner join marts.patients using (patient_id) group by 1, 2, 3, 4",
+        _BY_DEPARTMENT_AND_TIER,
+    ),
+    "roi_sums": (
+        "select organization_id, prediction_window, department_id, patient_count,"
+        " positive_roi_count from marts.roi_sums where patient_count > 0",
+        _BY_DEPARTMENT,
     ),
     "roi_by_department": (
         "select organization_id, prediction_window, department_id, patient_count,"
         " positive_roi_count from marts.roi_by_department where patient_count > 0",
-        "select projections.organization_id, prediction_window, department_id,"
-        " count(*), count(*) filter (where is_positive_roi)"
-        " from marts.financial_projections as projections"
-        " inner join marts.patients using (patient_id) group by 1, 2, 3",
+        _BY_DEPARTMENT,
     ),
     "positive_roi_patients": (
         "select patient_id, prediction_window from marts.positive_roi_patients",

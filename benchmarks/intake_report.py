@@ -67,7 +67,15 @@ def _stages(sizes: list[Measured]) -> str:
         for stage in sizes[0]["stages"]
     ]
     commits = [f"{1000 * quantile(size['commit_seconds'], 0.5):,.1f}" for size in sizes]
-    return _table(head, [*rows, ["beside: an empty commit, median", *commits]])
+    processors = [
+        [
+            f"processor time, {name}",
+            *(f"{1000 * size['processor_seconds'][name]:,.1f}" for size in sizes),
+        ]
+        for name in sizes[0]["processor_seconds"]
+    ]
+    beside = ["beside: a commit of some bytes, median", *commits]
+    return _table(head, [*rows, *processors, beside])
 
 
 def _together(found: Measured) -> str:
