@@ -84,6 +84,8 @@ where batches.batch_id in (select batch_id from pg_temp.raw_predictions)
 }
 _CURRENT = f"select patient_id from pg_temp.{FEATURES} where is_current"
 _ORGANIZATIONS = f"select organization_id from pg_temp.{FEATURES} where is_current"
+# Of whose record came too late to count, everything stays as it is.
+_LEAVE = f"delete from pg_temp.raw_predictions where patient_id not in ({_CURRENT})"
 _BEFORE = {
     "int_current_patients": f"""
 insert into pg_temp.int_current_patients (patient_id, organization_id)
@@ -260,6 +262,7 @@ class World:
         made = self._of("table", "mart")
         at = next(i for i, step in enumerate(made) if step.name == FEATURES) + 1
         self._fill(made[:at])
+        self._execute(_LEAVE)
         self._keep_before()
         increment.score_people(self.conn, self.build.build_id)
         self._analyze("raw_predictions")

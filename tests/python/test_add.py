@@ -176,6 +176,8 @@ def test_of_a_person_of_the_cohort_the_later_day_counts(
     assert shop.value("select count(*) from marts.patients") == 3000
     assert shop.value("select patient_count from marts.organizations") == 3000
     assert shop.value(places) == before
+    active = "select count(*) from marts.prediction_history where is_active"
+    assert shop.value(active) == 9000
 
 
 def test_a_dry_run_answers_the_same_and_leaves_no_trace(shop: Copy) -> None:
