@@ -7,6 +7,7 @@ transaction puts them into the build.
 """
 
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -112,6 +113,21 @@ on conflict do nothing
 def lock(conn: Connection) -> None:
     """Wait until nobody else takes anybody in, to the transaction's end."""
     conn.execute("select pg_advisory_xact_lock(%s)", (_LOCK,))
+
+
+@contextmanager
+def turn(conn: Connection) -> Iterator[None]:
+    """Hold `lock` for several transactions; in autocommit mode.
+
+    In line with everybody else: who asks again and again for a moment each would
+    never get it beside busy intake.
+    """
+    conn.execute("select pg_advisory_lock(%s)", (_LOCK,))
+    try:
+        yield
+    finally:
+        if not conn.closed:
+            conn.execute("select pg_advisory_unlock(%s)", (_LOCK,))
 
 
 def catch_up(world: "World") -> int:

@@ -81,8 +81,7 @@ def publish(
 
 
 def _catch_up(conn: Connection, build: BuildRecord) -> None:
-    with conn.transaction():
-        world.lock(conn)
+    with world.turn(conn), conn.transaction():
         world.catch_up(world.World(conn, build))
 
 

@@ -110,11 +110,12 @@ def swap(
     _wait_for_snapshots(conn, build, deadline, tell)
     while True:
         attempts += 1
-        began = time.perf_counter()
         try:
-            with conn.transaction():
-                previous, count, locked = _swap(conn, build, allow_breaking)
-            ended = time.perf_counter()
+            with world.turn(conn):
+                began = time.perf_counter()
+                with conn.transaction():
+                    previous, count, locked = _swap(conn, build, allow_breaking)
+                ended = time.perf_counter()
             times = (ended - began, ended - locked)
             return Swapped(build.build_id, previous, count, *times, attempts)
         except (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected):
@@ -137,7 +138,6 @@ def _swap(
     builds.lock(conn)
     conn.execute(_QUIET.encode())
     conn.execute(_LOCK_TIMEOUT.encode())
-    world.lock(conn)
     current = builds.published(conn)
     _check_still_there(conn, build)
     world.catch_up(world.World(conn, build))
