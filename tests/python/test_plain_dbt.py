@@ -267,7 +267,7 @@ def test_slim_ci_builds_what_was_touched_on_what_is_published(beside: Plain) -> 
     assert done.returncode == 0, done.stdout
     models = beside.compiled()
     touched = {"financial_projections", "positive_roi_patients"}
-    touched |= {"roi_aggregations", "roi_by_department"}
+    touched |= {"roi_sums", "roi_aggregations", "roi_by_department"}
     assert set(models) == touched
     assert '"marts"."predictions"' in models["financial_projections"]
     assert '"ci_7_marts"."financial_projections"' in models["positive_roi_patients"]

@@ -41,6 +41,8 @@ MARTS = {
     "dept_risk_distribution": _GRID,
     "high_risk_by_department": _GRID,
     "roi_by_department": _GRID,
+    "risk_sums": ("true",),
+    "roi_sums": ("true",),
     **dict.fromkeys(
         (
             *("model_candidates", "model_metrics", "model_calibration"),
