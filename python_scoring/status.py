@@ -66,6 +66,13 @@ from raw.prediction_batches
 order by batch_id desc
 limit 10
 """
+_NEW_PATIENTS = """
+select coalesce(outcome, 'waiting for serve-intake') as outcome,
+    count(*) as records, date_trunc('second', max(received_at)) as last_received_at
+from raw.new_patient_raw_input
+group by outcome
+order by 1
+"""
 
 _AFTER_REMOVAL = {
     "cohort": "`riskmart build` takes them out of the marts; the latest cohort that "
@@ -81,6 +88,7 @@ def show(console: Console, conn: Connection) -> None:
     for title, query in (
         ("Builds, latest first", _BUILDS),
         ("Loads", _LOADS),
+        ("New patients", _NEW_PATIENTS),
         ("Models", _MODELS),
         ("The model in force, judged on", _EVALUATIONS),
         ("Scoring runs, latest first", _BATCHES),

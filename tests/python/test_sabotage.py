@@ -321,10 +321,10 @@ def _edited(file: Path, old: str, new: str) -> Iterator[None]:
             id="a tier too low",
         ),
         pytest.param(
-            "macros/roi_totals.sql",
-            "count(*) filter (where roi_category = 'EXCELLENT')",
+            "models/marts/readmission/roi/roi_sums.sql",
+            "count(*) filter (where projections.roi_category = 'EXCELLENT')",
             "count(*)",
-            ["roi_by_department", "roi_aggregations"],
+            ["roi_sums", "roi_by_department", "roi_aggregations"],
             "assert_department_returns_are_their_patients",
             id="a count without its filter",
         ),
