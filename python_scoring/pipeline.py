@@ -14,7 +14,7 @@ from python_scoring.cohorts import cohort, generator
 from python_scoring.cohorts.loads import LoadResult
 from python_scoring.dbt import Node, Project
 from python_scoring.errors import BadInput, RiskmartError
-from python_scoring.intake import plan
+from python_scoring.intake import path, plan
 from python_scoring.publication import builds, publish
 from python_scoring.publication.publish import Publication
 from python_scoring.publication.room import check_room
@@ -118,7 +118,8 @@ def build(
             else:
                 # Not to run them: new patients are held against them all the same.
                 gate.run(conn, project, *_DATA_TESTS, command="compile")
-            plan.keep(conn, done.build_id, project)
+            way = path.Path(project, done.build_id)
+            plan.keep(conn, done.build_id, way.steps(), way.feature_version())
             publish.finish_candidate(conn, done.build_id, project)
         if is_published and tests:
             with done.step("publish"):
