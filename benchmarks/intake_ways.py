@@ -1,7 +1,6 @@
 """The ways to hand new patients in, each timed until every mart has them."""
 
 import json
-import signal
 import subprocess
 import time
 from collections.abc import Iterator
@@ -119,7 +118,7 @@ def _serving() -> Iterator[None]:
         if process.poll() is not None:
             raise RuntimeError(f"serve-intake ended: {process.stderr.read()}")
     finally:
-        process.send_signal(signal.SIGINT)
+        process.terminate()
         process.communicate(timeout=_LONGEST_WAIT)
 
 
