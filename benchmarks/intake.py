@@ -30,14 +30,21 @@ def main(arguments: list[str] | None = None) -> None:
     if options.processes or options.builds:
         measured |= _at_once(options)
     if options.patients:
-        measured["sizes"] = [
-            intake_latency.measure_apart(n, options) for n in options.patients
-        ]
-        measured["machine"] = measured["sizes"][0]["machine"]
-    if options.json:
-        options.json.write_text(json.dumps(measured, indent=2) + "\n")
+        measured["sizes"] = []
+    for patients in options.patients:
+        size = intake_latency.measure_apart(patients, options)
+        measured["sizes"].append(size)
+        measured.setdefault("machine", size["machine"])
+        _write(measured, options.json)
+    _write(measured, options.json)
     if "machine" in measured:
         print(intake_report.markdown(measured))
+
+
+def _write(measured: dict[str, Any], file: Path | None) -> None:
+    """Write what there is so far: a later size may take an hour, and fail."""
+    if file:
+        file.write_text(json.dumps(measured, indent=2) + "\n")
 
 
 def _at_once(options: argparse.Namespace) -> dict[str, Any]:
