@@ -4,9 +4,11 @@ Exit codes: 0 done, 1 a gate or test said no, 2 something handed in is wrong.
 Faults of our own are tracebacks.
 """
 
+import io
 import os
 import signal
 import sys
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import date, datetime
@@ -42,6 +44,10 @@ class _Words(TyperGroup):
             raise BadInput(f"interrupted; {_STANDS}") from None
         except psycopg.errors.DiskFull as error:
             raise BadInput(f"no room left: {str(error).strip()}; {_STANDS}") from None
+        except psycopg.errors.InsufficientPrivilege as error:
+            raise BadInput(
+                f"{str(error).splitlines()[0]}; expected a database user who may"
+            ) from None
         except psycopg.OperationalError as error:
             if error.sqlstate is not None and error.sqlstate[:2] not in ("08", "57"):
                 raise
@@ -93,6 +99,10 @@ Replace = Annotated[
 
 def main() -> None:
     """Run the command line; errors in words, faults of ours as tracebacks."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A terminal that knows no accents gets them spelled.
+            stream.reconfigure(errors="backslashreplace")
     # Whoever asks us to end gets the same clean end as by ctrl-c.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
@@ -404,7 +414,11 @@ def serve_intake() -> None:
     server.ensure_running()
     with adding.intake() as intake:
         err.print(f"Waiting for new patients in {config.describe()}; ctrl-c ends it.")
-        serving.serve(intake, lambda answer: intake_report.show_line(out, answer))
+        serving.serve(
+            intake,
+            tell=lambda answer: intake_report.show_line(out, answer),
+            complain=lambda error: traceback.print_exception(error),
+        )
 
 
 @app.command()

@@ -15,7 +15,7 @@ _MOST_SHOWN = 20
 
 def show_json(content: dict[str, Any]) -> None:
     """Print JSON, and nothing else."""
-    print(json.dumps(content, indent=2, ensure_ascii=False))
+    print(json.dumps(content, indent=2))
 
 
 def show(console: Console, answer: Answer) -> None:
@@ -52,9 +52,15 @@ def _show_patient(console: Console, answer: Answer, entry: Entry) -> None:
     console.print(
         escape(
             f"{patient['external_id']} ({patient['org_code']}, {entry.outcome}): "
-            f"{patient['department_name']}, patient {patient['patient_uuid']}"
+            f"{patient['department_name']}, "
+            f"patient {patient['patient_uuid'] or 'not registered'}"
         )
     )
+    if not answer.counts(entry):
+        console.print(
+            f"The record of {patient['index_date']} counts, a later day than "
+            f"{entry.index_date}; this one is kept."
+        )
     table = make_table(None, ["Window", "Tier"], ["Risk %", "Net $", "ROI %", "List"])
     table.add_column("Why", overflow="fold")
     for window, row in patient["windows"].items():

@@ -104,7 +104,7 @@ def latest(target: str, model_version: str, window_days: int) -> str:
                     end as smallint
                 ) as is_in_force
             from raw.predictions
-            inner join raw.prediction_batches using (batch_id)
+            inner join raw.visible_batches as prediction_batches using (batch_id)
             where prediction_batches.target = {target}
                 and predictions.window_days = {window_days}
             order by predictions.patient_id, predictions.batch_id desc
@@ -122,7 +122,7 @@ def latest(target: str, model_version: str, window_days: int) -> str:
 def latest_batch(conn: Connection, target: str, model_version: str) -> int | None:
     """Find the latest batch of a model, or None before the first."""
     row = conn.execute(
-        "select max(batch_id) from raw.prediction_batches"
+        "select max(batch_id) from raw.visible_batches"
         " where target = %s and model_version = %s",
         (target, model_version),
     ).fetchone()
@@ -148,7 +148,7 @@ def append(
     window_days: tuple[int, ...],
     chunks: Iterable[Scores],
     *,
-    is_few: bool = False,
+    intake_entry_id: int | None = None,
 ) -> Batch | None:
     """Write one batch, chunk by chunk, in one transaction.
 
@@ -158,8 +158,8 @@ def append(
         (w,) days of the windows that the chunks' scores are of.
     chunks
         Consumed one at a time; an error in between leaves nothing behind.
-    is_few
-        Whether it is too few people for PostgreSQL to be told of.
+    intake_entry_id
+        Of few people, whom intake has just taken in: up to whom.
 
     Returns
     -------
@@ -171,7 +171,7 @@ def append(
             if not len(chunk.patient_ids):
                 continue
             if batch_id is None:
-                batch_id = _open_batch(conn, target, model_version)
+                batch_id = _open_batch(conn, target, model_version, intake_entry_id)
             columns = rows_of(chunk, batch_id, window_days)
             rows += warehouse.copy_in(conn, "raw.predictions", columns)
             _keep_features(conn, chunk, batch_id)
@@ -181,18 +181,20 @@ def append(
             "update raw.prediction_batches set row_count = %s where batch_id = %s",
             (rows, batch_id),
         )
-        if not is_few:
+        if intake_entry_id is None:
             # The marts are made from it next: no plan should guess how much there is.
             conn.execute("analyze raw.predictions, raw.prediction_batches")
     return Batch(batch_id, rows)
 
 
-def _open_batch(conn: Connection, target: str, model_version: str) -> int:
+def _open_batch(
+    conn: Connection, target: str, model_version: str, intake_entry_id: int | None
+) -> int:
     row = conn.execute(
         "insert into raw.prediction_batches"
-        " (target, model_version, scored_at, row_count)"
-        " values (%s, %s, now(), 0) returning batch_id",
-        (target, model_version),
+        " (target, model_version, scored_at, row_count, intake_entry_id)"
+        " values (%s, %s, now(), 0, %s) returning batch_id",
+        (target, model_version, intake_entry_id),
     ).fetchone()
     if row is None:
         raise RuntimeError("insert returning gave no row")

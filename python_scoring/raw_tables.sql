@@ -502,3 +502,41 @@ create table if not exists raw.intake_steps (
     statement text not null,
     primary key (build_id, position)
 );
+
+-- Scores that intake made say up to whom. A build reads those of before it began
+-- alone, so that all its parts go by the same; everybody else reads all.
+alter table raw.prediction_batches
+add column if not exists intake_entry_id bigint;
+create or replace view raw.visible_batches as
+select
+    batch_id,
+    target,
+    model_version,
+    scored_at,
+    row_count
+from raw.prediction_batches
+where
+    intake_entry_id is null
+    or intake_entry_id <= coalesce(
+        (
+            select max(builds.intake_entry_id)
+            from raw.builds
+            where builds.status = 'building'
+        ),
+        9223372036854775807
+    );
+
+-- Somebody may say anything of when a record was received.
+do $$
+begin
+    if not exists (
+        select
+        from pg_constraint
+        where conname = 'new_patient_raw_input_received_at_check'
+    ) then
+        alter table raw.new_patient_raw_input
+        add constraint new_patient_raw_input_received_at_check
+        check (isfinite(received_at));
+    end if;
+end
+$$;

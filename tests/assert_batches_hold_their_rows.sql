@@ -7,7 +7,7 @@ with
 
 batches as (
 
-    select * from {{ ref('stg_scoring__batches') }}
+    select * from {{ source('scoring', 'prediction_batches') }}
 
 ),
 
@@ -17,7 +17,7 @@ written as (
         batch_id,
         count(*) as row_count
 
-    from {{ ref('stg_scoring__predictions') }}
+    from {{ source('scoring', 'predictions') }}
 
     group by batch_id
 

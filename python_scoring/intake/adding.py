@@ -61,10 +61,11 @@ class Intake:
             Nothing is published yet, or the build's model cannot be used here.
         """
         given = None
+        received = store.read(documents)
         try:
             with self.conn.transaction():
                 build = self._published()
-                inputs = store.keep(self.conn, documents)
+                inputs = store.keep(self.conn, received)
                 given = self._take(build, inputs, is_all_or_nothing, is_dry_run)
                 if is_dry_run:
                     raise _Undone
@@ -80,22 +81,20 @@ class Intake:
         -------
         None where nothing waits.
         """
-        if not store.is_waiting(self.conn):
+        found = store.waiting(self.conn, most)
+        if not found:
             return None
         with self.conn.transaction():
             build = self._published()
-            inputs = store.waiting(self.conn, most)
+            inputs = store.still_waiting(self.conn, found)
             return self._take(build, inputs) if inputs else None
 
     def reject_waiting(self, why: str) -> Answer | None:
-        """Reject the first of what waits: no fault of its fields, but of the whole."""
+        """Reject the first of what waits, unread: it was tried, and failed."""
         with self.conn.transaction():
             build = self._published()
-            inputs = store.waiting(self.conn, 1)
-            fault = Fault(None, None, why)
-            checked = [store.Checked(given, None, [fault]) for given in inputs]
-            entries = store.enter(self.conn, checked)
-            return answer.collect(self.conn, build, entries, is_dry_run=False)
+            first = store.first_waiting(self.conn, why)
+            return self._take(build, [first] if first else [])
 
     def _published(self) -> BuildRecord:
         """Wait for our turn, and find the build that readers have."""

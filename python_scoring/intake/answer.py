@@ -100,6 +100,11 @@ class Answer:
         """How many records came to an outcome."""
         return sum(entry.outcome == outcome for entry in self.entries)
 
+    def counts(self, entry: Entry) -> bool:
+        """Whether the marts say of the person what this record says."""
+        patient = self.people.get(entry.person) if entry.person else None
+        return bool(patient and patient["index_date"] == str(entry.index_date))
+
     def as_json(self) -> dict[str, Any]:
         """Return it for programs."""
         return {
@@ -120,6 +125,7 @@ class Answer:
         if entry.faults:
             record["faults"] = [asdict(fault) for fault in entry.faults]
         if entry.person:
+            record["counts"] = self.counts(entry)
             record["patient"] = self.people.get(entry.person)
         return record
 
@@ -135,6 +141,10 @@ def collect(
         people[row["patient_id"]] = {**row, "features": features, "windows": {}}
     if people:
         _add_windows(conn, build, people)
+    if is_dry_run:
+        # Of a newcomer, what nobody will ever have.
+        for person in people.values():
+            person |= {"patient_id": None, "patient_uuid": None}
     by_person = {(p["org_code"], p["external_id"]): p for p in people.values()}
     return Answer(build.build_id, is_dry_run, entries, by_person)
 

@@ -47,14 +47,18 @@ _NUMBERS = (
 )
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 _LONGEST_ID = 200
+_FIRST_YEAR = 1900
 # Control and format characters, half characters and line ends: nobody can see them.
 _UNSEEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 
 
 def _identifier(value: Any) -> Any:
+    """Take what looks the same for the same: no blanks around, composed letters."""
+    if isinstance(value, str):
+        value = unicodedata.normalize("NFC", value.strip())
     is_visible = (
         isinstance(value, str)
-        and value.strip()
+        and value
         and len(value) <= _LONGEST_ID
         and not any(unicodedata.category(c) in _UNSEEN for c in value)
     )
@@ -140,8 +144,12 @@ def _describe(schema: dict[str, Any]) -> None:
         if name in _NUMBERS:
             described["minimum"] = _FEATURES[name].minimum
             described["maximum"] = _FEATURES[name].maximum
-        if name == "conditions":
-            described["items"] = {"type": "string", "enum": list(CONDITIONS)}
+    for name in ("org_code", "external_id"):
+        schema["properties"][name] |= {"minLength": 1, "maxLength": _LONGEST_ID}
+    for kind in schema["properties"]["conditions"]["anyOf"]:
+        if kind.get("type") == "array":
+            kind["items"] = {"type": "string", "enum": list(CONDITIONS)}
+    schema["anyOf"] = [{"required": ["birth_date"]}, {"required": ["age"]}]
 
 
 class PatientRecord(BaseModel):
@@ -196,6 +204,12 @@ class PatientRecord(BaseModel):
             raise ValueError
         return value
 
+    @field_validator("index_date")
+    @classmethod
+    def _is_of_our_time(cls, value: date) -> date:
+        _expect(value.year >= _FIRST_YEAR, f"a day from {_FIRST_YEAR} on")
+        return value
+
     @field_validator("birth_date")
     @classmethod
     def _is_born(cls, value: date | None, info: ValidationInfo) -> Any:
@@ -238,10 +252,13 @@ class PatientRecord(BaseModel):
         admissions = info.data.get("total_admissions")
         if index_date is None:
             return value
-        _expect(
-            value is None or value <= index_date,
-            f"a day up to index_date, {index_date}",
-        )
+        if value is not None:
+            born = info.data.get("birth_date")
+            _expect(value <= index_date, f"a day up to index_date, {index_date}")
+            _expect(born is None or value >= born, f"a day from birth_date, {born}, on")
+            most = int(_FEATURES["days_since_last_admission"].maximum or 0)
+            is_near = (index_date - value).days <= most
+            _expect(is_near, f"a day at most {most:,} days before index_date")
         is_in_year = value is not None and value > _a_year_before(index_date)
         if admissions == 0:
             _expect(not is_in_year, "a day more than a year ago, or none")
@@ -299,11 +316,20 @@ def read(fields: Mapping[str, Any]) -> tuple[PatientRecord | None, list[Fault]]:
     try:
         return PatientRecord.model_validate(fields), []
     except ValidationError as error:
-        return None, [_fault(fields, found) for found in error.errors()]
+        # Of a list each element may be one: the first is told.
+        told = {_field_of(found): found for found in reversed(error.errors())}
+        faults = [_fault(fields, field, found) for field, found in told.items()]
+        return None, faults[::-1]
 
 
-def _fault(fields: Mapping[str, Any], found: ErrorDetails) -> Fault:
-    field = str(found["loc"][0])
+def _field_of(found: ErrorDetails) -> str | None:
+    """Name the field; None where not even its name can be read."""
+    return str(found["loc"][0]) if found["loc"] else None
+
+
+def _fault(fields: Mapping[str, Any], field: str | None, found: ErrorDetails) -> Fault:
+    if field is None:
+        return Fault(None, None, "names of fields that are Unicode text")
     if found["type"] == "extra_forbidden":
         near = difflib.get_close_matches(field, PatientRecord.model_fields, 1)
         words = f"no such field; did you mean {near[0]}?" if near else "no such field"

@@ -3,7 +3,9 @@
 import time
 from collections.abc import Callable
 
-from python_scoring.errors import GateFailed
+import psycopg
+
+from python_scoring.errors import BadInput, GateFailed
 from python_scoring.intake.adding import Intake
 from python_scoring.intake.answer import Answer
 
@@ -11,31 +13,49 @@ from python_scoring.intake.answer import Answer
 _PAUSE_SECONDS = 0.05
 _MOST_AT_ONCE = 1000
 
+# Of the server, or of the build: no record's fault.
+_NOT_OF_A_RECORD = (psycopg.OperationalError, psycopg.InterfaceError, BadInput)
+
 
 def serve(
     intake: Intake,
     tell: Callable[[Answer], None],
+    complain: Callable[[Exception], None],
     is_stopped: Callable[[], bool] = lambda: False,
 ) -> None:
     """Take in what waits in ``raw.new_patient_raw_input``, until told to stop.
 
-    What comes while one submission is taken in is taken in together. Where the
-    models' data tests fail for some of them, each is tried by itself, and the one
-    that is at fault is rejected with what it failed.
+    What comes while others are taken in is taken in together. Where that fails, each
+    is tried by itself, so that one record that nobody thought of holds up nobody: it
+    is rejected with what went wrong.
+
+    Parameters
+    ----------
+    tell
+        Called with what became of the records.
+    complain
+        Called with what went wrong, where that was a fault of ours.
     """
     while not is_stopped():
         try:
             answer = intake.add_waiting(_MOST_AT_ONCE)
-        except GateFailed:
-            answer = _one(intake)
+        except _NOT_OF_A_RECORD:
+            raise
+        except Exception:
+            answer = _take_one(intake, complain)
         if answer is None:
             time.sleep(_PAUSE_SECONDS)
         else:
             tell(answer)
 
 
-def _one(intake: Intake) -> Answer | None:
+def _take_one(intake: Intake, complain: Callable[[Exception], None]) -> Answer | None:
     try:
         return intake.add_waiting(1)
+    except _NOT_OF_A_RECORD:
+        raise
     except GateFailed as error:
         return intake.reject_waiting(str(error))
+    except Exception as error:
+        complain(error)
+        return intake.reject_waiting(f"a record that riskmart can read ({error!r})")

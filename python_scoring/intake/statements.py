@@ -61,9 +61,10 @@ insert into pg_temp.raw_predictions
 select ledger.* from raw.predictions as ledger
 inner join pg_temp.patient_registry using (patient_id)
 """,
-    "raw_prediction_batches": """
-insert into pg_temp.raw_prediction_batches
-select batches.* from raw.prediction_batches as batches
+    "raw_visible_batches": """
+insert into pg_temp.raw_visible_batches
+select batch_id, target, model_version, scored_at, row_count
+from raw.prediction_batches as batches
 where batches.batch_id in (select batch_id from pg_temp.raw_predictions)
 """,
 }

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, Literal
 from uuid import uuid4
 
@@ -30,19 +30,29 @@ _COLUMNS = (
 
 
 @dataclass(frozen=True)
+class Received:
+    """A record as it came, and what it says or what is wrong with it."""
+
+    document: Document
+    record: PatientRecord | None
+    faults: Sequence[Fault]
+
+
+@dataclass(frozen=True)
 class Input:
-    """A record that was kept, and what it holds."""
+    """A record that was kept."""
 
     input_id: int
     received_at: datetime
-    document: Document
+    received: Received
 
 
 @dataclass(frozen=True)
 class Entry:
     """One record and what became of it.
 
-    ``person``, organization and external id, is None where it was rejected.
+    ``person``, organization and external id, is None where it was rejected, and so is
+    the day that the record is of.
     """
 
     input_id: int
@@ -50,6 +60,7 @@ class Entry:
     outcome: Outcome
     person: Person | None
     faults: Sequence[Fault]
+    index_date: date | None = None
 
 
 @dataclass(frozen=True)
@@ -70,17 +81,29 @@ class Checked:
         return Checked(self.given, None, self.faults or [why])
 
 
-def keep(conn: Connection, received: Iterable[Document]) -> list[Input]:
+def read(found: Iterable[Document]) -> list[Received]:
+    """Read what records say, each by itself: what takes time and holds nobody up."""
+    return [_read(document) for document in found]
+
+
+def _read(document: Document) -> Received:
+    if document.fields is None:
+        return Received(document, None, [Fault(None, None, document.fault or "")])
+    return Received(document, *record.read(document.fields))
+
+
+def keep(conn: Connection, received: Iterable[Received]) -> list[Input]:
     """Write down what was received, to the byte."""
-    by_position = {document.position: document for document in received}
+    by_position = {one.document.position: one for one in received}
     submission = uuid4()
     with conn.cursor().copy(
         "copy raw.new_patient_raw_input (submission_id, position, content,"
         " source_system) from stdin (format binary)"
     ) as copy:
         copy.set_types(("uuid", "int4", "bytea", "text"))
-        for position, document in by_position.items():
-            copy.write_row((submission, position, document.content, _source(document)))
+        for position, one in by_position.items():
+            content, source = one.document.content, _source(one)
+            copy.write_row((submission, position, content, source))
     kept = conn.execute(
         "select input_id, received_at, position from raw.new_patient_raw_input"
         " where submission_id = %s order by position",
@@ -89,19 +112,10 @@ def keep(conn: Connection, received: Iterable[Document]) -> list[Input]:
     return [Input(row[0], row[1], by_position[row[2]]) for row in kept]
 
 
-def _source(document: Document) -> str | None:
+def _source(received: Received) -> str | None:
     """Say where it says that it comes from, if that is a system we know."""
-    given = (document.fields or {}).get("source_system")
+    given = (received.document.fields or {}).get("source_system")
     return given if given in record.SOURCE_SYSTEMS else None
-
-
-def is_waiting(conn: Connection) -> bool:
-    """Whether another program has put a record there."""
-    row = conn.execute(
-        "select exists (select from raw.new_patient_raw_input"
-        " where processed_at is null)"
-    ).fetchone()
-    return bool(row and row[0])
 
 
 def waiting(conn: Connection, most: int) -> list[Input]:
@@ -111,13 +125,54 @@ def waiting(conn: Connection, most: int) -> list[Input]:
     """
     rows = conn.execute(
         "select input_id, received_at, content from raw.new_patient_raw_input"
-        " where processed_at is null order by input_id limit %s for update",
+        " where processed_at is null order by input_id limit %s",
         (most,),
-    )
+    ).fetchall()
     return [
-        Input(input_id, received_at, documents.one(bytes(content), position))
+        Input(input_id, received_at, _read(documents.one(bytes(content), position)))
         for position, (input_id, received_at, content) in enumerate(rows, start=1)
     ]
+
+
+def first_waiting(conn: Connection, why: str) -> Input | None:
+    """Find the first one that waits, unread: its fault is known already."""
+    row = conn.execute(
+        "select input_id, received_at from raw.new_patient_raw_input"
+        " where processed_at is null order by input_id limit 1"
+    ).fetchone()
+    if row is None:
+        return None
+    unread = Document(1, b"", None, why)
+    input_id, received_at = row
+    return Input(input_id, received_at, _read(unread))
+
+
+def still_waiting(conn: Connection, inputs: Sequence[Input]) -> list[Input]:
+    """Leave out what somebody else has taken in, and whoever is there twice.
+
+    Each is a submission of its own, so that the second is a correction of the first:
+    it and all after it wait for the next time.
+    """
+    rows = conn.execute(
+        "select input_id from raw.new_patient_raw_input"
+        " where processed_at is null and input_id = any(%s) for update",
+        ([one.input_id for one in inputs],),
+    )
+    left = {input_id for (input_id,) in rows}
+    kept: list[Input] = []
+    people: set[Person] = set()
+    for one in inputs:
+        person = _person_of(one)
+        if person in people:
+            break
+        people |= {person} if person else set()
+        kept += [one] if one.input_id in left else []
+    return kept
+
+
+def _person_of(given: Input) -> Person | None:
+    says = given.received.record
+    return (says.org_code, says.external_id) if says else None
 
 
 def check(inputs: Sequence[Input], organizations: Iterable[str]) -> list[Checked]:
@@ -147,26 +202,22 @@ def enter(conn: Connection, checked: Sequence[Checked]) -> list[Entry]:
         if outcome == "accepted" and one.values:
             rows.append((one.given.input_id, *one.values, one.given.received_at))
     _write(conn, rows)
-    _note(conn, entries)
+    _note(conn, entries, [_source(one.given.received) for one in checked])
     return entries
 
 
 def _check(given: Input, organizations: Sequence[str]) -> Checked:
-    document = given.document
-    if document.fields is None:
-        return Checked(given, None, [Fault(None, None, document.fault or "")])
-    read, faults = record.read(document.fields)
-    if read is None:
+    says, faults = given.received.record, list(given.received.faults)
+    if says is None:
         return Checked(given, None, faults)
-    if read.org_code not in organizations:
+    if says.org_code not in organizations:
         known = ", ".join(organizations) or "none is published"
         words = f"the code of an organization with a published cohort: {known}"
-        faults.append(Fault("org_code", read.org_code, words))
+        faults.append(Fault("org_code", says.org_code, words))
     latest = (given.received_at + _TOLERANCE).date()
-    if read.index_date > latest:
-        shown = str(read.index_date)
-        faults.append(Fault("index_date", shown, "a day that has come"))
-    return Checked(given, None if faults else _values(read), faults)
+    if says.index_date > latest:
+        faults.append(Fault("index_date", str(says.index_date), "a day that has come"))
+    return Checked(given, None if faults else _values(says), faults)
 
 
 def _values(read: PatientRecord) -> tuple[Any, ...]:
@@ -192,7 +243,7 @@ def _without_repeats(checked: Sequence[Checked]) -> list[Checked]:
             kept.append(Checked(one.given, None, [fault]))
             continue
         if one.person:
-            first[one.person] = one.given.document.position
+            first[one.person] = one.given.received.document.position
         kept.append(one)
     return kept
 
@@ -223,8 +274,9 @@ def _outcome(one: Checked, standing: dict[tuple[Any, ...], tuple[Any, ...]]) -> 
 
 
 def _entry(one: Checked, outcome: Outcome) -> Entry:
-    position = one.given.document.position
-    return Entry(one.given.input_id, position, outcome, one.person, one.faults)
+    position = one.given.received.document.position
+    day = one.values[3] if one.values else None
+    return Entry(one.given.input_id, position, outcome, one.person, one.faults, day)
 
 
 def _write(conn: Connection, rows: Sequence[tuple[Any, ...]]) -> None:
@@ -235,15 +287,23 @@ def _write(conn: Connection, rows: Sequence[tuple[Any, ...]]) -> None:
             copy.write_row(row)
 
 
-def _note(conn: Connection, entries: Sequence[Entry]) -> None:
+def _note(
+    conn: Connection, entries: Sequence[Entry], sources: Sequence[str | None]
+) -> None:
     """Note what became of each, in one statement: an update apiece takes seconds."""
     faults = [json.dumps([asdict(fault) for fault in e.faults]) for e in entries]
     conn.execute(
         "update raw.new_patient_raw_input as inputs set outcome = notes.outcome,"
         " faults = case when notes.outcome = 'rejected' then notes.faults::jsonb end,"
+        " source_system = coalesce(inputs.source_system, notes.source_system),"
         " processed_at = clock_timestamp()"
-        " from unnest(%s::bigint[], %s::text[], %s::text[])"
-        " as notes (input_id, outcome, faults)"
+        " from unnest(%s::bigint[], %s::text[], %s::text[], %s::text[])"
+        " as notes (input_id, outcome, faults, source_system)"
         " where inputs.input_id = notes.input_id",
-        ([e.input_id for e in entries], [e.outcome for e in entries], faults),
+        (
+            [e.input_id for e in entries],
+            [e.outcome for e in entries],
+            faults,
+            list(sources),
+        ),
     )

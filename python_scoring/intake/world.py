@@ -6,10 +6,13 @@ these people's rows of every mart, the models' own data tests look at them, and 
 transaction puts them into the build.
 """
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
+
+import psycopg
 
 from python_scoring.errors import BadInput, GateFailed
 from python_scoring.intake import plan, statements
@@ -17,6 +20,8 @@ from python_scoring.intake.plan import BUILD, FEATURES, Step
 from python_scoring.publication.builds import CANDIDATE_SCHEMA, BuildRecord
 from python_scoring.readmission import increment
 from python_scoring.warehouse import Connection
+
+Tell = Callable[[str], None]
 
 # From so many people on, PostgreSQL is told how many there are before it plans.
 _MANY = 200
@@ -31,18 +36,47 @@ def lock(conn: Connection) -> None:
 
 
 @contextmanager
-def turn(conn: Connection) -> Iterator[None]:
+def turn(conn: Connection, deadline: float, tell: Tell | None = None) -> Iterator[None]:
     """Hold `lock` for several transactions; in autocommit mode.
 
     In line with everybody else: who asks again and again for a moment each would
     never get it beside busy intake.
+
+    Parameters
+    ----------
+    deadline
+        Until when it is waited for, by `time.monotonic`.
+    tell
+        Called when we begin to wait.
+
+    Raises
+    ------
+    BadInput
+        Intake kept us waiting for too long.
     """
-    conn.execute("select pg_advisory_lock(%s)", (_LOCK,))
+    row = conn.execute("select pg_try_advisory_lock(%s)", (_LOCK,)).fetchone()
+    if not (row and row[0]):
+        if tell:
+            tell("waiting for new patients to be taken in")
+        _wait(conn, deadline)
     try:
         yield
     finally:
         if not conn.closed:
             conn.execute("select pg_advisory_unlock(%s)", (_LOCK,))
+
+
+def _wait(conn: Connection, deadline: float) -> None:
+    most = max(1, int(1000 * (deadline - time.monotonic())))
+    try:
+        with conn.transaction():
+            conn.execute(f"set local lock_timeout = {most}".encode())
+            conn.execute("select pg_advisory_lock(%s)", (_LOCK,))
+    except psycopg.errors.LockNotAvailable:
+        raise BadInput(
+            "not published: new patients are being taken in for too long; "
+            "`riskmart publish` tries again"
+        ) from None
 
 
 def catch_up(world: "World") -> int:
@@ -69,7 +103,7 @@ def catch_up(world: "World") -> int:
         return 0
     world.make()
     count = world.gather(entered)
-    world.run()
+    world.run(last)
     world.check()
     world.put()
     world.conn.execute(
@@ -122,8 +156,9 @@ class World:
         found = plan.read(self.conn, self.build.build_id)
         if not found:
             raise BadInput(
-                f"build {self.build.build_id} is of a version of riskmart that took "
-                "no new patients in; run `riskmart build`"
+                f"build {self.build.build_id} cannot take in who was handed in since: "
+                "it is of a version of riskmart that took nobody in; expected a "
+                "build of this one (`riskmart build`)"
             )
         return found
 
@@ -188,7 +223,7 @@ class World:
             self._analyze(name)
         return count
 
-    def run(self) -> None:
+    def run(self, entry_id: int) -> None:
         """Make the people's rows: features, what was before, scores, and the rest."""
         if self.is_large:
             # Views of views: a guess of one row becomes the square of many.
@@ -198,7 +233,7 @@ class World:
         self._fill(made[:at])
         self._execute(statements.LEAVE)
         self._keep_before()
-        increment.score_people(self.conn, self.build.build_id)
+        increment.score_people(self.conn, self.build.build_id, entry_id)
         self._analyze("raw_predictions")
         self._fill(made[at:])
 

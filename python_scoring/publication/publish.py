@@ -1,5 +1,6 @@
 """Publish a build, go back to an earlier one, and clear away what is too old."""
 
+import time
 from dataclasses import dataclass
 
 from psycopg import sql
@@ -66,7 +67,7 @@ def publish(
         raise RuntimeError(f"build {build.build_id} is {build.status}, no candidate")
     keep = project_vars.count("builds_kept", least=0)
     # Most of what was handed in meanwhile; the last of it in the swap itself.
-    _catch_up(conn, build)
+    _catch_up(conn, build, wait_seconds, tell)
     swapped = swap(
         conn,
         build,
@@ -80,8 +81,11 @@ def publish(
     return Publication(swapped, stayed)
 
 
-def _catch_up(conn: Connection, build: BuildRecord) -> None:
-    with world.turn(conn), conn.transaction():
+def _catch_up(
+    conn: Connection, build: BuildRecord, wait_seconds: float, tell: Tell | None
+) -> None:
+    deadline = time.monotonic() + wait_seconds
+    with world.turn(conn, deadline, tell), conn.transaction():
         world.catch_up(world.World(conn, build))
 
 
@@ -93,7 +97,9 @@ def go_back(
     wait_seconds: float = WAIT_SECONDS,
     tell: Tell | None = None,
 ) -> Publication:
-    """Publish an earlier build again, at once and without tests: it has had them.
+    """Publish an earlier build again, without tests: it has had them.
+
+    Whoever was handed in since is taken into it first, by its own rules and model.
 
     Parameters
     ----------
@@ -103,7 +109,9 @@ def go_back(
     Raises
     ------
     BadInput
-        Its tables are not there any more, or there is none before.
+        Its tables are not there any more, there is none before, or it cannot take in
+        who was handed in since: its model's file is gone, or it is of a version that
+        took nobody in.
     """
     current = builds.published(conn)
     if current is None:
@@ -122,7 +130,7 @@ def go_back(
             f"build {build_id or f'before {current.build_id}'}: nothing to go back to; "
             f"builds that are kept: {there}"
         )
-    _catch_up(conn, wanted)
+    _catch_up(conn, wanted, wait_seconds, tell)
     swapped = swap(
         conn,
         wanted,

@@ -111,7 +111,7 @@ def swap(
     while True:
         attempts += 1
         try:
-            with world.turn(conn):
+            with world.turn(conn, deadline, tell):
                 began = time.perf_counter()
                 with conn.transaction():
                     previous, count, locked = _swap(conn, build, allow_breaking)

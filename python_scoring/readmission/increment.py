@@ -23,7 +23,7 @@ from pg_temp.int_patient_features as people
 left join lateral (
     select predictions.features_hash, batches.model_version
     from pg_temp.raw_predictions as predictions
-    inner join pg_temp.raw_prediction_batches as batches using (batch_id)
+    inner join pg_temp.raw_visible_batches as batches using (batch_id)
     where batches.target = '{features.TARGET}'
         and predictions.patient_id = people.patient_id
     order by batch_id desc
@@ -33,8 +33,9 @@ where people.is_current
 order by people.patient_id
 """
 _OWN_BATCH = """
-insert into pg_temp.raw_prediction_batches
-select * from raw.prediction_batches where batch_id = {batch_id};
+insert into pg_temp.raw_visible_batches
+select batch_id, target, model_version, scored_at, row_count
+from raw.prediction_batches where batch_id = {batch_id};
 insert into pg_temp.raw_predictions
 select predictions.* from pg_temp.int_patient_features as people
 inner join raw.predictions using (patient_id)
@@ -45,11 +46,16 @@ where people.is_current and predictions.batch_id = {batch_id}
 _opened: dict[tuple[str, str], AdditiveHazards] = {}
 
 
-def score_people(conn: Connection, build_id: int) -> int:
+def score_people(conn: Connection, build_id: int, entry_id: int) -> int:
     """Append scores of the people in ``pg_temp.int_patient_features`` to the ledger.
 
     Of those whose latest row is of other features or another model; the new rows are
     in the session's own ledger afterwards. The caller commits.
+
+    Parameters
+    ----------
+    entry_id
+        Up to whom people were taken in.
 
     Returns
     -------
@@ -89,7 +95,7 @@ def score_people(conn: Connection, build_id: int) -> int:
         model.model_version,
         HORIZON_DAYS,
         [replace(scores, features=kept)],
-        is_few=True,
+        intake_entry_id=entry_id,
     )
     assert batch is not None
     conn.execute(_OWN_BATCH.format(batch_id=batch.batch_id).encode())

@@ -39,7 +39,7 @@ _PEOPLE = f"""
             model_version,
             max(batch_id) over (partition by patient_id) as latest_batch_id
         from raw.predictions
-        inner join raw.prediction_batches using (batch_id)
+        inner join raw.visible_batches using (batch_id)
         where target = {{target}}
             and patient_id in (select people.patient_id from people)
     ),

@@ -145,7 +145,9 @@ def test_a_correction_is_an_update_with_history(shop: Copy) -> None:
     take(PERSON)
     take(person(annual_cost=900, conditions=[], inpatient_cost=0))
     take(person(index_date="2025-01-01", last_admission_date="2024-12-30", age=77))
-    assert shop.value("select count(*) from raw.new_patients") == 3
+    late = take(person(index_date="2025-01-02", last_admission_date="2025-01-01"))
+    assert not late.counts(late.entries[0])
+    assert shop.value("select count(*) from raw.new_patients") == 4
     [(age, cost)] = shop.rows(
         "select age, annual_cost from marts.patients where data_source = 'NEW_PATIENT'"
     )
@@ -186,10 +188,9 @@ def test_a_dry_run_answers_the_same_and_leaves_no_trace(shop: Copy) -> None:
     assert seen(shop) == {0}
     assert shop.rows(TRACES) == before
     real = take(PERSON)
-    for given in (dry, real):
-        for key in ("patient_uuid", "patient_id"):
-            given.people["BASELINE", "NEW-1"].pop(key)
-    assert dry.people == real.people
+    numbered = real.people["BASELINE", "NEW-1"]
+    nameless = numbered | {"patient_id": None, "patient_uuid": None}
+    assert dry.people == {("BASELINE", "NEW-1"): nameless}
 
 
 def test_good_records_go_in_and_faults_are_told(
@@ -303,15 +304,23 @@ def test_every_path_model_and_test_is_in_the_plan(shop: Copy) -> None:
     } <= tests
 
 
-def test_other_programs_hand_in_by_the_table(shop: Copy) -> None:
-    """What is no record is rejected; what comes is taken in, in its order."""
-    for content in (lines(PERSON), b"nonsense", lines(PERSON, PERSON), b""):
-        shop.execute(
+def _never(error: Exception) -> None:
+    raise error
+
+
+def hand_in(copy: Copy, *contents: bytes) -> None:
+    for content in contents:
+        copy.execute(
             "insert into raw.new_patient_raw_input (content) values (%s)", content
         )
+
+
+def test_other_programs_hand_in_by_the_table(shop: Copy) -> None:
+    """What is no record is rejected; what comes is taken in, in its order."""
+    hand_in(shop, lines(PERSON), b"nonsense", lines(PERSON, PERSON), b"")
     told: list[adding.Answer] = []
     with adding.intake() as intake:
-        serving.serve(intake, told.append, is_stopped=lambda: bool(told))
+        serving.serve(intake, told.append, _never, is_stopped=lambda: bool(told))
     [answer] = told
     outcomes = [entry.outcome for entry in answer.entries]
     assert outcomes == ["accepted", "rejected", "rejected", "rejected"]
@@ -328,15 +337,49 @@ def test_one_that_fails_a_test_does_not_hold_up_the_others(shop: Copy) -> None:
         " '4 * chronic') where name = 'int_patient_features'"
     )
     healthy = person(external_id="NEW-2", conditions=[])
-    for given in (PERSON, healthy):
-        shop.execute(
-            "insert into raw.new_patient_raw_input (content) values (%s)", lines(given)
-        )
+    hand_in(shop, lines(PERSON), lines(healthy))
     told: list[adding.Answer] = []
     with adding.intake() as intake:
-        serving.serve(intake, told.append, is_stopped=lambda: len(told) > 1)
+        serving.serve(intake, told.append, _never, is_stopped=lambda: len(told) > 1)
     assert [e.outcome for a in told for e in a.entries] == ["rejected", "accepted"]
     assert "features_are_within_their_bounds" in told[0].entries[0].faults[0].expected
+    assert seen(shop) == {1}
+
+
+def test_a_correction_that_waits_with_its_record_is_one(shop: Copy) -> None:
+    """Each row of the table is a submission of its own."""
+    hand_in(shop, lines(PERSON), lines(person(annual_cost=30000)))
+    told: list[adding.Answer] = []
+    with adding.intake() as intake:
+        serving.serve(intake, told.append, _never, is_stopped=lambda: len(told) > 1)
+    assert [e.outcome for a in told for e in a.entries] == ["accepted"] * 2
+    cost = "select annual_cost from marts.patients where data_source = 'NEW_PATIENT'"
+    assert shop.value(cost) == 30000
+    assert shop.value(
+        "select array_agg(distinct source_system) from raw.new_patient_raw_input"
+    ) == ["FRONTEND_FORM"]
+
+
+def test_a_fault_of_ours_rejects_one_record_and_is_told(
+    shop: Copy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = record.read
+
+    def stumble(fields: dict[str, Any]) -> Any:
+        if fields.get("external_id") == "NEW-1":
+            raise ZeroDivisionError
+        return real(fields)
+
+    monkeypatch.setattr(record, "read", stumble)
+    hand_in(shop, lines(PERSON), lines(person(external_id="NEW-2")))
+    told: list[adding.Answer] = []
+    complaints: list[Exception] = []
+    with adding.intake() as intake:
+        serving.serve(
+            intake, told.append, complaints.append, is_stopped=lambda: len(told) > 1
+        )
+    assert [e.outcome for a in told for e in a.entries] == ["rejected", "accepted"]
+    assert [type(error) for error in complaints] == [ZeroDivisionError]
     assert seen(shop) == {1}
 
 

@@ -84,7 +84,8 @@ def test_a_broken_array_keeps_the_rest(data: bytes, good: int, rest: bytes) -> N
 @pytest.mark.parametrize(
     ("data", "words"),
     [
-        (b'{"a": 1, "a": 2}', "'a' is there more than once"),
+        (b'{"a": 1, "a": 2}', "field a is there more than once"),
+        (b'{"a": ' + b"9" * 5000 + b"}", "a number of 5,000 digits"),
         (b'{"a": NaN}', "NaN"),
         (b'[{"a": -Infinity}]', "Infinity"),
         (b"[1]", "int; expected a JSON object"),
@@ -106,23 +107,25 @@ def test_a_table() -> None:
     found = read(data)
     assert [d.fields for d in found] == [
         {"a": "1", "b": 'x, "y"'},
-        {"a": "two\nlines", "b": " 2 ", "c": "3"},
+        {"a": "two\nlines", "b": "2", "c": "3"},
         None,
         {"a": "6", "b": "7", "c": "8"},
     ]
-    assert found[0].content == b'1,"x, ""y""",'
-    assert found[1].content == b'"two\nlines", 2 ,3'
+    assert found[0].content == b'a,b,c\n1,"x, ""y""",'
+    assert found[1].content == b'a,b,c\n"two\nlines", 2 ,3'
     assert found[2].fault == "2 cells; expected 3, as in the header"
 
 
 def test_a_quote_that_never_ends() -> None:
     good, bad = read(b'a,b\n1,2\n3,"4\n5,6\n')
     assert good.fields == {"a": "1", "b": "2"}
-    assert bad.content == b'3,"4\n5,6\n'
+    assert bad.content == b'a,b\n3,"4\n5,6\n'
     assert "expected CSV" in str(bad.fault)
 
 
-@pytest.mark.parametrize("data", [b"", b" \n", b"[]", b" [ ] ", b"a,a\n1,2\n"])
+@pytest.mark.parametrize(
+    "data", [b"", b" \n", b"[]", b" [ ] ", b"a,a\n1,2\n", b"a,b\n", b"5"]
+)
 def test_nothing_to_take_is_refused(data: bytes) -> None:
     with pytest.raises(BadInput, match=r"expected|more than once"):
         read(data)
@@ -132,3 +135,26 @@ def test_a_whole_cohort_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(documents, "MOST_BYTES", 10)
     with pytest.raises(BadInput, match="load cohort"):
         split(b'{"a": "12345"}')
+
+
+def test_more_records_than_one_submission_holds_are_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(documents, "MOST_RECORDS", 2)
+    with pytest.raises(BadInput, match="more than 2 new patients"):
+        read(b"{}\n{}\n{}")
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b'[{"a": 1}, {"a": "\xff"}, {"a": 3}]',
+        b'[{"a": 1}, {"a": 2, "a": 2}, {"a": 3}]',
+        b'{"a": 1}\n{"a": NaN}\n{"a": 3}',
+        b"a\n1\n\xff\n3",
+    ],
+)
+def test_a_fault_is_of_its_record_alone(data: bytes) -> None:
+    found = read(data)
+    assert [d.fields is not None for d in found] == [True, False, True]
+    assert all(d.content in data for d in found if data.startswith((b"[", b"{")))

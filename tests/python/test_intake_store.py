@@ -32,7 +32,7 @@ PERSON: dict[str, Any] = {
 
 def hand_in(conn: Connection, *people: dict[str, Any] | bytes) -> list[Entry]:
     parts = [p if isinstance(p, bytes) else json.dumps(p).encode() for p in people]
-    inputs = store.keep(conn, split(b"\n".join(parts)))
+    inputs = store.keep(conn, store.read(split(b"\n".join(parts))))
     return store.enter(conn, store.check(inputs, ["SYNTH"]))
 
 
@@ -128,6 +128,6 @@ def test_what_cannot_be_stored_as_text_is_kept_as_bytes(conn: Connection) -> Non
 
 def test_the_same_number_in_two_organizations_is_two_people(conn: Connection) -> None:
     text = json.dumps([PERSON, {**PERSON, "org_code": "OTHER"}]).encode()
-    inputs = store.keep(conn, split(text))
+    inputs = store.keep(conn, store.read(split(text)))
     entries = store.enter(conn, store.check(inputs, ["OTHER", "SYNTH"]))
     assert [entry.outcome for entry in entries] == ["accepted", "accepted"]

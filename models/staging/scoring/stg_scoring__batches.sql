@@ -2,7 +2,7 @@ with
 
 source as (
 
-    select * from {{ source('scoring', 'prediction_batches') }}
+    select * from {{ source('scoring', 'visible_batches') }}
 
 ),
 

@@ -1,6 +1,8 @@
 {{
     config(indexes=[
-        {'columns': ['organization_id', 'prediction_window', 'net_benefit']},
+        {'columns': [
+            'organization_id', 'prediction_window', 'net_benefit', 'patient_id'
+        ]},
     ])
 }}
 
