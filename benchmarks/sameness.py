@@ -1,6 +1,8 @@
 """Whether two sets of marts say the same: keys alike, doubles within 1e-9."""
 
+import math
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from python_scoring import warehouse
 from python_scoring.publication.relations import Relation, relations
@@ -77,21 +79,44 @@ def twins(pairs: Sequence[tuple[str, str]]) -> list[str]:
     """Compare organizations that got the same, and say which differ in what."""
     found = []
     with warehouse.connect() as conn:
+        queries = [_people(mart, columns) for mart, columns in _TWINS.items()]
+        queries += [_summary(conn, mart) for mart in _SUMMARIES]
         for one, other in pairs:
-            people = [_people(mart, columns) for mart, columns in _TWINS.items()]
-            summaries = [_summary(conn, mart) for mart in _SUMMARIES]
-            for query in (*people, *summaries):
-                rows = [conn.execute(query.encode(), (code,)) for code in (one, other)]
-                mine, theirs = (sorted(map(str, r.fetchall())) for r in rows)
-                if not mine or mine != theirs:
+            for query in queries:
+                mine, theirs = (_sorted(conn, query, code) for code in (one, other))
+                if not mine or not _alike(mine, theirs):
                     found.append(f"{one} and {other} differ in: {query}")
     return found
 
 
-def _people(mart: str, columns: str) -> str:
-    shown = (
-        columns or "to_jsonb(rows) - '{build_id,patient_id,organization_id}'::text[]"
+def _sorted(conn: Connection, query: str, code: str) -> list[tuple[Any, ...]]:
+    """Read rows, in the order of what must be alike."""
+    rows = conn.execute(query.encode(), (code,)).fetchall()
+    return sorted(rows, key=lambda row: str([v for v in row if not _is_sum(v)]))
+
+
+def _alike(mine: Sequence[tuple[Any, ...]], theirs: Sequence[tuple[Any, ...]]) -> bool:
+    return len(mine) == len(theirs) and all(
+        _is_near(a, b)
+        for row, other in zip(mine, theirs, strict=True)
+        for a, b in zip(row, other, strict=True)
     )
+
+
+def _is_near(one: Any, other: Any) -> bool:
+    """Compare values; sums, which were added in other orders, to nine digits."""
+    if _is_sum(one) and _is_sum(other):
+        return math.isclose(one, other, rel_tol=1e-9, abs_tol=1e-9)
+    return bool(one == other)
+
+
+def _is_sum(value: Any) -> bool:
+    return isinstance(value, float)
+
+
+def _people(mart: str, columns: str) -> str:
+    own = "'{build_id,patient_id,organization_id}'::text[]"
+    shown = columns or f"to_jsonb(rows) - {own}"
     return (
         f"select registry.external_id, {shown} from marts.{mart} as rows"
         " inner join raw.patient_registry as registry using (patient_id)"
@@ -100,15 +125,8 @@ def _people(mart: str, columns: str) -> str:
 
 
 def _summary(conn: Connection, mart: str) -> str:
-    """Select a summary; sums to nine digits, since they were added in other orders."""
     columns = relations(conn, "marts", mart)[mart].columns
-    shown = [
-        f"to_char({name}, '9.99999999EEEE')"
-        if column.data_type == "double precision"
-        else name
-        for name, column in columns.items()
-        if name not in ("build_id", "organization_id")
-    ]
+    shown = [name for name in columns if name not in ("build_id", "organization_id")]
     return (
         f"select {', '.join(shown)} from marts.{mart} where organization_id ="
         " (select organization_id from marts.organizations where org_code = %s)"
