@@ -20,7 +20,7 @@ _TWINS = {
 }
 _SUMMARIES = (
     *("org_tier_summary", "dept_risk_distribution", "roi_aggregations"),
-    *("roi_by_department", "cohort_comparison", "tier_migration"),
+    *("roi_by_department", "cohort_comparison"),
 )
 
 
