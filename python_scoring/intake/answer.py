@@ -44,12 +44,12 @@ left join (
     select patient_id, prediction_window,
         array_agg(reason_text order by reason_rank) as reasons
     from {build}.prediction_reasons
-    where patient_id = any(%(patients)s)
+    where patient_id = any(%(patients)s::bigint[])
     group by patient_id, prediction_window
 ) as reasons
     on predictions.patient_id = reasons.patient_id
     and predictions.prediction_window = reasons.prediction_window
-where predictions.patient_id = any(%(patients)s)
+where predictions.patient_id = any(%(patients)s::bigint[])
 order by predictions.patient_id, predictions.prediction_window
 """
 # By (net_benefit desc, patient_id), as the target list is read.
@@ -63,7 +63,7 @@ select mine.patient_id, mine.prediction_window, (
             or others.patient_id < mine.patient_id)
 ) as above
 from {build}.positive_roi_patients as mine
-where mine.patient_id = any(%(patients)s)
+where mine.patient_id = any(%(patients)s::bigint[])
 """
 _ABOVE_ALL = """
 select patient_id, prediction_window, above from (
@@ -72,13 +72,8 @@ select patient_id, prediction_window, above from (
         order by net_benefit desc, patient_id
     ) - 1 as above
     from {build}.positive_roi_patients
-    where organization_id in (
-        select patients.organization_id from {build}.patients
-        inner join unnest(%(patients)s::bigint[]) as asked (patient_id)
-            using (patient_id)
-    )
 ) as ranked
-inner join unnest(%(patients)s::bigint[]) as asked (patient_id) using (patient_id)
+where patient_id = any(%(patients)s::bigint[])
 """
 
 

@@ -155,7 +155,7 @@ def still_waiting(conn: Connection, inputs: Sequence[Input]) -> list[Input]:
     """
     rows = conn.execute(
         "select input_id from raw.new_patient_raw_input"
-        " where processed_at is null and input_id = any(%s) for update",
+        " where processed_at is null and input_id = any(%s::bigint[]) for update",
         ([one.input_id for one in inputs],),
     )
     left = {input_id for (input_id,) in rows}
