@@ -47,7 +47,8 @@ def seconds_per_patient(patients: int) -> tuple[float, int]:
         model = registry.champion(conn, features.TARGET)
         assert model is not None
         path = artifacts.path_of(model.artifact_file)
-        pipelines = artifacts.load_verified(path, model.artifact_sha256)["pipelines"]
+        content = artifacts.load_verified(path, model.artifact_sha256)
+        pipelines = artifacts.unpacked(content["pipelines"])
         rates = _rates(conn)
         conn.execute(_TABLES)
         conn.commit()

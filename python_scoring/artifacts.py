@@ -87,6 +87,18 @@ def is_intact(path: Path, sha256: str) -> bool:
     return sha256_of(path) == sha256
 
 
+def packed(part: Any) -> bytes:
+    """Turn a part of an artifact to bytes, to be opened by those who need it."""
+    buffer = io.BytesIO()
+    joblib.dump(part, buffer)
+    return buffer.getvalue()
+
+
+def unpacked(data: bytes) -> Any:
+    """Open a packed part of an artifact that `load_verified` has loaded."""
+    return joblib.load(io.BytesIO(data))
+
+
 def load_verified(path: Path, sha256: str) -> dict[str, Any]:
     """Load an artifact that the registry vouches for.
 

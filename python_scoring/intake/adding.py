@@ -13,6 +13,7 @@ from python_scoring.intake.record import Fault
 from python_scoring.intake.store import Input
 from python_scoring.publication import builds
 from python_scoring.publication.builds import BuildRecord
+from python_scoring.readmission import increment
 from python_scoring.warehouse import Connection
 
 _WITHHELD = Fault(
@@ -62,6 +63,7 @@ class Intake:
         """
         given = None
         received = store.read(documents)
+        self._open_model()
         try:
             with self.conn.transaction():
                 build = self._published()
@@ -84,6 +86,7 @@ class Intake:
         found = store.waiting(self.conn, most)
         if not found:
             return None
+        self._open_model()
         with self.conn.transaction():
             build = self._published()
             inputs = store.still_waiting(self.conn, found)
@@ -95,6 +98,12 @@ class Intake:
             build = self._published()
             first = store.first_waiting(self.conn, why)
             return self._take(build, [first] if first else [])
+
+    def _open_model(self) -> None:
+        """Do what takes long and needs no turn."""
+        build = builds.published(self.conn)
+        if build:
+            increment.open_model(self.conn, build.build_id)
 
     def _published(self) -> BuildRecord:
         """Wait for our turn, and find the build that readers have."""

@@ -4,16 +4,11 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from psycopg import sql
-from psycopg.rows import dict_row
-
+from python_scoring.intake import target_list
 from python_scoring.intake.store import Entry
 from python_scoring.publication.builds import BuildRecord
 from python_scoring.readmission.features import FEATURE_NAMES
 from python_scoring.warehouse import Connection
-
-# From so many people on, ranking everybody once is cheaper than counting for each.
-_MANY = 20
 
 _PEOPLE = """
 select registry.org_code, registry.external_id, patients.patient_id,
@@ -51,29 +46,6 @@ left join (
     and predictions.prediction_window = reasons.prediction_window
 where predictions.patient_id = any(%(patients)s::bigint[])
 order by predictions.patient_id, predictions.prediction_window
-"""
-# By (net_benefit desc, patient_id), as the target list is read.
-_ABOVE_EACH = """
-select mine.patient_id, mine.prediction_window, (
-    select count(*) from {build}.positive_roi_patients as others
-    where others.organization_id = mine.organization_id
-        and others.prediction_window = mine.prediction_window
-        and others.net_benefit >= mine.net_benefit
-        and (others.net_benefit > mine.net_benefit
-            or others.patient_id < mine.patient_id)
-) as above
-from {build}.positive_roi_patients as mine
-where mine.patient_id = any(%(patients)s::bigint[])
-"""
-_ABOVE_ALL = """
-select patient_id, prediction_window, above from (
-    select patient_id, prediction_window, row_number() over (
-        partition by organization_id, prediction_window
-        order by net_benefit desc, patient_id
-    ) - 1 as above
-    from {build}.positive_roi_patients
-) as ranked
-where patient_id = any(%(patients)s::bigint[])
 """
 
 
@@ -131,7 +103,7 @@ def collect(
     """Ask a build's marts about everybody who was not rejected."""
     persons = [entry.person for entry in entries if entry.person]
     people: dict[int, dict[str, Any]] = {}
-    for row in _ask(conn, build, _PEOPLE, **_keys(persons)):
+    for row in target_list.ask(conn, build, _PEOPLE, **_keys(persons)):
         features = {name: row.pop(name) for name in FEATURE_NAMES}
         people[row["patient_id"]] = {**row, "features": features, "windows": {}}
     if people:
@@ -152,25 +124,8 @@ def _add_windows(
     conn: Connection, build: BuildRecord, people: dict[int, dict[str, Any]]
 ) -> None:
     patients = list(people)
-    ranking = _ABOVE_EACH if len(people) <= _MANY else _ABOVE_ALL
-    above = {
-        (row["patient_id"], row["prediction_window"]): row["above"]
-        for row in _ask(conn, build, ranking, patients=patients)
-    }
-    for row in _ask(conn, build, _WINDOWS, patients=patients):
+    above = target_list.above(conn, build, patients)
+    for row in target_list.ask(conn, build, _WINDOWS, patients=patients):
         patient_id, window = row.pop("patient_id"), row.pop("prediction_window")
         row["above_in_target_list"] = above.get((patient_id, window))
         people[patient_id]["windows"][window] = row
-
-
-def _ask(
-    conn: Connection, build: BuildRecord, query: str, **values: Any
-) -> list[dict[str, Any]]:
-    names = sql.SQL(", ").join(
-        sql.Identifier("features", feature) for feature in FEATURE_NAMES
-    )
-    statement = sql.SQL(query).format(
-        build=sql.Identifier(build.schema), features=names
-    )
-    with conn.cursor(row_factory=dict_row) as cursor:
-        return cursor.execute(statement, values).fetchall()

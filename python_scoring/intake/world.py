@@ -154,11 +154,11 @@ class World:
     def steps(self) -> list[Step]:
         """The build's steps, in order."""
         found = plan.read(self.conn, self.build.build_id)
-        if not found:
+        if not set(statements.FILLS) <= {step.name for step in found}:
             raise BadInput(
                 f"build {self.build.build_id} cannot take in who was handed in since: "
-                "it is of a version of riskmart that took nobody in; expected a "
-                "build of this one (`riskmart build`)"
+                "it is of another version of riskmart; expected a build of this "
+                "one (`riskmart build`)"
             )
         return found
 
@@ -256,6 +256,10 @@ class World:
             f"delete from pg_temp.{name}"
             for name in [*statements.BEFORE, *(step.name for step in self.marts)]
         ]
+        if self.is_large:
+            # These look people up in whole marts.
+            of_build = ["set local enable_nestloop = on", *of_build]
+            of_build += ["set local enable_nestloop = off"]
         self._execute(*statements.BEFORE.values(), *of_build, *sums, *emptied)
 
     def check(self) -> None:

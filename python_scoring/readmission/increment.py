@@ -46,6 +46,17 @@ where people.is_current and predictions.batch_id = {batch_id}
 _opened: dict[tuple[str, str], AdditiveHazards] = {}
 
 
+def open_model(conn: Connection, build_id: int) -> None:
+    """Open a build's model, before anybody has to wait for it.
+
+    Raises
+    ------
+    BadInput
+        It is not there any more, or cannot be used here.
+    """
+    _hazards(_model_of(conn, build_id))
+
+
 def score_people(conn: Connection, build_id: int, entry_id: int) -> int:
     """Append scores of the people in ``pg_temp.int_patient_features`` to the ledger.
 

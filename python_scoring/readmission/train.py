@@ -236,7 +236,8 @@ def _register(
         "library_versions": versions,
     }
     content = {
-        "pipelines": fitted.pipelines,
+        # Apart: who only scores need not import all that they are made of.
+        "pipelines": artifacts.packed(fitted.pipelines),
         "additive": fitted.additive,
         "metadata": metadata,
     }

@@ -456,7 +456,8 @@ def assert_scored_by_the_pipelines(conn: Connection) -> None:
     model = registry.champion(conn, "readmission")
     assert model is not None
     path = artifacts.path_of(model.artifact_file)
-    pipelines = artifacts.load_verified(path, model.artifact_sha256)["pipelines"]
+    content = artifacts.load_verified(path, model.artifact_sha256)
+    pipelines = artifacts.unpacked(content["pipelines"])
     hazard = np.column_stack([p.predict_proba(x)[:, 1] for p in pipelines])
     expected = 1 - np.cumprod(1 - hazard, axis=1)
     found = fetch(
