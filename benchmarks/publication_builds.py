@@ -28,6 +28,9 @@ where projected.patient_id = predicted.patient_id
     and projected.risk_tier <> predicted.risk_tier
 """
 
+# Has rows once a cohort took the place of one that was scored.
+_MAY_BE_EMPTY = {"tier_change_sums"}
+
 # What has to hold between marts, as violations; all in one statement.
 IDENTITIES = {
     "tier counts differ from the predictions": """
@@ -101,9 +104,9 @@ def faults(conn: Connection) -> list[str]:
             where = sql.Identifier("marts", name)
             row = conn.execute(query.format(where)).fetchone()
             assert row is not None
-            if not row[0]:
+            if not row[0] and name not in _MAY_BE_EMPTY:
                 found.append(f"{name} is empty")
-            if name != builds.MART:
+            if row[0] and name != builds.MART:
                 seen |= {*row[1:]}
         published = builds.published(conn)
         if published is None or seen != {published.build_id}:

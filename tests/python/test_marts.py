@@ -271,7 +271,7 @@ QUESTIONS = {
     "positive ROI, highest first": (
         "select * from marts.positive_roi_patients where organization_id = 1"
         " and prediction_window = '60_day' order by net_benefit desc",
-        "(organization_id, prediction_window, net_benefit)",
+        "(organization_id, prediction_window, net_benefit, patient_id)",
     ),
     "complex diabetics": (
         "select * from marts.patient_features"

@@ -208,7 +208,9 @@ def test_somebody_elses_relation_of_a_marts_name_is_left_alone(clone: Copy) -> N
 # Columns.
 
 DROPPED = "alter table candidate.financial_projections drop column rule_version"
-RETYPED = "alter table candidate.patients alter column age type bigint"
+RETYPED = (
+    "alter table candidate.roi_aggregations alter column patient_count type numeric"
+)
 BOARD = "create view bi.board as select patient_id from marts.financial_projections"
 OVER = "create view bi.over as select count(*) as n from bi.board"
 
@@ -227,7 +229,7 @@ def test_new_columns_come_last(published: Copy) -> None:
     ("change", "words"),
     [
         (DROPPED, "marts.financial_projections: no column rule_version any more"),
-        (RETYPED, "marts.patients: age is bigint, was smallint"),
+        (RETYPED, "marts.roi_aggregations: patient_count is numeric, was bigint"),
         ("drop table candidate.roi_by_department", "no such mart any more"),
     ],
 )
