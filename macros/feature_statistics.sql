@@ -39,8 +39,12 @@
             cast(avg({{ feature }}) as {{ type_double() }}) as {{ feature }}_mean,
             cast(stddev_samp({{ feature }}) as {{ type_double() }})
                 as {{ feature }}_deviation,
-            percentile_cont(array[0.25, 0.5, 0.75]) within group (
-                order by {{ feature }}
+            percentile_cont(array[
+                cast(0.25 as {{ type_double() }}),
+                cast(0.5 as {{ type_double() }}),
+                cast(0.75 as {{ type_double() }})
+            ]) within group (
+                order by cast({{ feature }} as {{ type_double() }})
             ) as {{ feature }}_quartiles
 {%- endmacro %}
 

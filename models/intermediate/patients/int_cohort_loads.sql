@@ -98,7 +98,7 @@ cohort_loads as (
 new_patient_loads as (
 
     select
-        cast(-organization_id as {{ dbt.type_bigint() }}) as load_id,
+        cast(-organization_id - 1 as {{ dbt.type_bigint() }}) as load_id,
         organization_id,
         org_code,
         as_of_date,
