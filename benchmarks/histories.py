@@ -28,7 +28,6 @@ from python_scoring.publication import builds, publish
 from python_scoring.warehouse import Connection
 
 AS_OF = date(2025, 12, 31)
-REPLACED_AS_OF = date(2026, 3, 31)
 COHORT_PEOPLE = 40
 
 Record = dict[str, Any]
@@ -150,14 +149,13 @@ def _cohort_id(number: int) -> str:
     return f"C{number:02}"
 
 
-def load_cohorts(conn: Connection, count: int, as_of: date = AS_OF) -> None:
-    """Give each history a cohort, and its twin the same; another for another day."""
+def load_cohorts(conn: Connection, count: int) -> None:
+    """Give each history a cohort, and its twin the same."""
     for number, code in enumerate(codes(count)):
-        seed = 500 + number // 2 + as_of.toordinal()
-        people = generator.generate(COHORT_PEOPLE, seed)
+        people = generator.generate(COHORT_PEOPLE, 500 + number // 2)
         ids = [_cohort_id(n) for n in range(COHORT_PEOPLE)]
         frame = pd.DataFrame({"external_id": ids, **people.base})
-        cohort.load_frame(conn, frame, None, org=code, as_of=as_of)
+        cohort.load_frame(conn, frame, None, org=code, as_of=AS_OF)
 
 
 def play(count: int, seed: int, submissions: int = 12) -> list[str]:
@@ -180,7 +178,6 @@ def play(count: int, seed: int, submissions: int = 12) -> list[str]:
     quarter = len(turns) // 4
     with adding.intake() as intake, warehouse.connect(autocommit=True) as conn:
         _play(intake, turns[:quarter], rng)
-        load_cohorts(conn, count, REPLACED_AS_OF)
         _build_beside(intake, turns[quarter : 2 * quarter], rng)
         made = builds.published(conn)
         assert made is not None
