@@ -176,7 +176,7 @@ def _person_of(given: Input) -> Person | None:
 
 
 def check(inputs: Sequence[Input], organizations: Iterable[str]) -> list[Checked]:
-    """Check records that were kept.
+    """Check records that were kept, each by itself and beside the others.
 
     Parameters
     ----------
@@ -184,7 +184,7 @@ def check(inputs: Sequence[Input], organizations: Iterable[str]) -> list[Checked
         Codes of those that have a cohort to be ranked in.
     """
     known = sorted(organizations)
-    return [_check(given, known) for given in inputs]
+    return _without_repeats([_check(given, known) for given in inputs])
 
 
 def enter(conn: Connection, checked: Sequence[Checked]) -> list[Entry]:
@@ -193,7 +193,6 @@ def enter(conn: Connection, checked: Sequence[Checked]) -> list[Entry]:
     A record that says what the person's record of that day says already is
     unchanged; it is kept and changes nothing.
     """
-    checked = _without_repeats(checked)
     standing = _standing(conn, [c.person for c in checked if c.person])
     entries, rows = [], []
     for one in checked:

@@ -7,7 +7,7 @@ transaction puts them into the build.
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,9 +19,8 @@ from python_scoring.intake import plan, statements
 from python_scoring.intake.plan import BUILD, FEATURES, Step
 from python_scoring.publication.builds import CANDIDATE_SCHEMA, BuildRecord
 from python_scoring.readmission import increment
+from python_scoring.turns import Tell
 from python_scoring.warehouse import Connection
-
-Tell = Callable[[str], None]
 
 # From so many people on, PostgreSQL is told how many there are before it plans.
 _MANY = 200

@@ -225,6 +225,12 @@ def test_all_or_nothing_takes_nobody_where_one_has_a_fault(
     ) == [("rejected", 2)]
 
 
+def test_all_or_nothing_counts_a_person_who_is_there_twice(shop: Copy) -> None:
+    answer = take(PERSON, person(annual_cost=30000), is_all_or_nothing=True)
+    assert [entry.outcome for entry in answer.entries] == ["rejected"] * 2
+    assert seen(shop) == {0}
+
+
 def test_a_form_can_be_made_from_the_schema(shop: Copy, riskmart: Run) -> None:
     schema = json.loads(riskmart("add", "--schema").out)
     assert set(schema["properties"]) >= set(PERSON)
