@@ -22,7 +22,8 @@ from rich.markup import escape
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from typer.core import TyperGroup
 
-from python_scoring import config, server, status, turns, warehouse
+from python_scoring import cli_access, config, server, status, turns, warehouse
+from python_scoring.access import protection
 from python_scoring.embedded import binaries
 from python_scoring.errors import BadInput, RiskmartError
 from python_scoring.turns import Tell
@@ -69,9 +70,10 @@ app = typer.Typer(
 load_app = typer.Typer(
     help="Take in a cohort from files, or take one out.", no_args_is_help=True
 )
-db_app = typer.Typer(help="The embedded PostgreSQL.", no_args_is_help=True)
+db_app = typer.Typer(help="The server and its roles.", no_args_is_help=True)
 app.add_typer(load_app, name="load")
 app.add_typer(db_app, name="db")
+app.add_typer(cli_access.app, name="access")
 
 # A pipe has no width: a table there is as wide as it needs to be.
 _PIPE_WIDTH = None if sys.stdout.isatty() else 200
@@ -644,6 +646,23 @@ def db_stop() -> None:
         raise BadInput(f"db stop: {config.describe()} is not ours to stop")
     server.stop()
     out.print("Stopped.")
+
+
+@db_app.command("init-roles")
+def db_init_roles(
+    builder: Annotated[
+        list[str] | None,
+        typer.Option(help="A login that builds, loads and scores; may be repeated."),
+    ] = None,
+) -> None:
+    """Make the roles, and put rows under row-level security; once for each database."""
+    server.ensure_running()
+    with warehouse.connect(autocommit=True) as conn:
+        done = protection.init(conn, builder or [])
+    out.print(f"Roles made: {', '.join(done.made) or 'none, they were there'}.")
+    for note in done.missing:
+        out.print(f"[yellow]off[/] {escape(note)}")
+    out.print("The next `riskmart build` publishes under row-level security.")
 
 
 @db_app.command("dsn")

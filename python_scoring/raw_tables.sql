@@ -540,3 +540,7 @@ begin
     end if;
 end
 $$;
+
+-- Which login queued a record, for the policy on it (access/protection.py).
+alter table raw.new_patient_raw_input
+add column if not exists submitted_by text not null default session_user;

@@ -40,6 +40,20 @@ _PREPARE_LOCK = 0x7269736B  # "risk", for an advisory lock of ours
 # Records are turned a block at a time, while it is in the processor's cache.
 _BLOCK_BYTES = 2**19
 
+# Who builds where the roles are there: it owns what is ours, past every row policy.
+BUILDER = "riskmart_builder"
+
+# A login that may become the builder does, unless it is a superuser anyhow. Either is
+# told of a policy that would hide rows from it, rather than given fewer rows.
+_BECOME_BUILDER = """
+select case when not mine.rolsuper then set_config('role', builder.rolname, false) end,
+    set_config('row_security', 'off', false)
+from pg_roles as mine
+left join pg_roles as builder
+    on builder.rolname = %s and pg_has_role(session_user, builder.oid, %s)
+where mine.rolname = session_user and (mine.rolsuper or builder.oid is not null)
+"""
+
 _COPY_SIGNATURE = b"PGCOPY\n\xff\r\n\0"
 _COPY_HEADER = _COPY_SIGNATURE + bytes(8)
 _COPY_TRAILER = b"\xff\xff"
@@ -81,7 +95,15 @@ def connect(**options: Any) -> Connection:
             f"{str(error).strip()}{hint}"
         ) from None
     _check_version(connection)
+    _become_builder(connection)
     return connection
+
+
+def _become_builder(connection: Connection) -> None:
+    how = "set" if connection.info.server_version >= 160000 else "member"
+    connection.execute(_BECOME_BUILDER.encode(), (BUILDER, how))
+    if not connection.autocommit:
+        connection.commit()
 
 
 def _connect(**options: Any) -> Connection:
@@ -116,15 +138,25 @@ def prepare(connection: Connection) -> None:
     schema's comment: even `create index if not exists` waits for every writer of
     its table, so that a long load would hold up each command beside it.
     """
+    # Imported here, since they talk to the database through this module.
+    from python_scoring.access import protection, roles
+
     statements = _RAW_TABLES.read_text(encoding="utf-8")
-    digest = hashlib.sha256(statements.encode()).hexdigest()[:16]
-    note = f"What Python writes and dbt reads; tables as of {digest}"
+    digest = hashlib.sha256(statements.encode() + protection.version()).hexdigest()
+    note = f"What Python writes and dbt reads; tables as of {digest[:16]}"
+    if not config.is_team_server() and not roles.are_there(connection):
+        # Our own server: nobody else has to agree to roles on it.
+        roles.init(connection)
+    is_protected = protection.why_off(connection) is None
+    note += ", under row-level security" if is_protected else ""
     with connection.transaction():
         connection.execute("select pg_advisory_xact_lock(%s)", (_PREPARE_LOCK,))
         if _schema_note(connection) == note:
             return
         connection.execute("set local client_min_messages = warning")
         connection.execute(statements.encode())
+        if is_protected:
+            protection.prepare(connection)
         connection.execute(
             sql.SQL("comment on schema raw is {}").format(sql.Literal(note))
         )

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import psycopg
 from psycopg import sql
 
+from python_scoring.access import members
 from python_scoring.errors import BadInput, GateFailed
 from python_scoring.intake import world
 from python_scoring.publication import builds, dependants, grants, names, readers
@@ -163,6 +164,7 @@ def _swap(
         conn.execute(statement.encode())
     dependants.put_back(conn, saved)
     grants.carry(conn, build.schema, from_tables=is_candidate)
+    members.follow(conn, build.schema)
     return current.build_id if current else None, len(tables), locked
 
 
