@@ -507,7 +507,7 @@ create table if not exists raw.intake_steps (
 -- alone, so that all its parts go by the same; everybody else reads all.
 alter table raw.prediction_batches
 add column if not exists intake_entry_id bigint;
-create or replace view raw.visible_batches as
+create or replace view raw.visible_batches with (security_invoker = true) as
 select
     batch_id,
     target,

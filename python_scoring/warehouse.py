@@ -43,15 +43,10 @@ _BLOCK_BYTES = 2**19
 # Who builds where the roles are there: it owns what is ours, past every row policy.
 BUILDER = "riskmart_builder"
 
-# A login that may become the builder does, unless it is a superuser anyhow. Either is
-# told of a policy that would hide rows from it, rather than given fewer rows.
+# And is told of a policy that would hide rows from it, rather than given fewer.
 _BECOME_BUILDER = """
-select case when not mine.rolsuper then set_config('role', builder.rolname, false) end,
-    set_config('row_security', 'off', false)
-from pg_roles as mine
-left join pg_roles as builder
-    on builder.rolname = %s and pg_has_role(session_user, builder.oid, %s)
-where mine.rolname = session_user and (mine.rolsuper or builder.oid is not null)
+select set_config('role', rolname, false), set_config('row_security', 'off', false)
+from pg_roles where rolname = %s and pg_has_role(session_user, oid, %s)
 """
 
 _COPY_SIGNATURE = b"PGCOPY\n\xff\r\n\0"
@@ -100,6 +95,9 @@ def connect(**options: Any) -> Connection:
 
 
 def _become_builder(connection: Connection) -> None:
+    """Let a login that may be the builder be it; a superuser needs no leave."""
+    if connection.info.parameter_status("is_superuser") == "on":
+        return
     how = "set" if connection.info.server_version >= 160000 else "member"
     connection.execute(_BECOME_BUILDER.encode(), (BUILDER, how))
     if not connection.autocommit:

@@ -6,8 +6,11 @@ Marts get theirs from dbt as they are made (`macros/protect_rows.sql`).
 from collections.abc import Sequence
 from pathlib import Path
 
+from psycopg import sql
+
 from python_scoring import warehouse
 from python_scoring.access import roles
+from python_scoring.publication.relations import columns_of
 from python_scoring.warehouse import BUILDER, Connection
 
 _TABLES = Path(__file__).with_name("tables.sql")
@@ -35,6 +38,9 @@ group by c.relname order by 1
 
 # Which rows a login that takes patients in works with: those of its organizations.
 _MINE = "org_code in (select org_code from access.my_whole_organizations)"
+_WHOLE = (
+    "organization_id in (select organization_id from access.my_whole_organizations)"
+)
 _LOADS = f"load_id in (select load_id from raw.loads where {_MINE})"
 _PEOPLE = "access.is_mine(patient_id)"
 _SUBMITTED = "submitted_by in (select member from access.my_submitters)"
@@ -106,6 +112,37 @@ def prepare(conn: Connection) -> None:
     conn.execute(_grants().encode())
     for name, columns in conn.execute(_HAVE.encode()).fetchall():
         conn.execute("; ".join(_protect(name, set(columns))).encode())
+
+
+def protect_copies(conn: Connection, schema: str, names: Sequence[str]) -> None:
+    """Protect the copies beside a build: each sees its organizations', all see rules.
+
+    Those who take patients in read them, and nobody else.
+    """
+    if why_off(conn):
+        return
+    place, intake = sql.Identifier(schema), sql.Identifier(roles.INTAKE)
+    conn.execute(sql.SQL("grant usage on schema {} to {}").format(place, intake))
+    for name in names:
+        policy = _copy_policy(schema, set(columns_of(conn, schema, name)))
+        for statement in (
+            "alter table {table} enable row level security, force row level security",
+            "create policy intake on {table} for select to {intake} using ({policy})",
+            "grant select on {table} to {intake}",
+        ):
+            table = sql.Identifier(schema, name)
+            conn.execute(
+                sql.SQL(statement).format(table=table, intake=intake, policy=policy)
+            )
+
+
+def _copy_policy(schema: str, columns: set[str]) -> sql.Composable:
+    if "organization_id" in columns:
+        return sql.SQL(_WHOLE)
+    if "load_id" in columns:
+        loads = sql.Identifier(schema, "int_cohort_loads")
+        return sql.SQL("load_id in (select load_id from {})").format(loads)
+    return sql.SQL("true")
 
 
 def _grants() -> str:

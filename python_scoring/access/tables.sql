@@ -25,6 +25,13 @@ create table if not exists access.assigned_patients (
     primary key (member, patient_id)
 );
 
+-- Whom somebody looks after is for whoever keeps these lists, and for nobody else.
+alter table access.assigned_patients
+enable row level security, force row level security;
+drop policy if exists admin on access.assigned_patients;
+create policy admin on access.assigned_patients
+to riskmart_admin using (true) with check (true);
+
 -- Numbers are a build's, codes are for good: these are the published build's.
 create table if not exists access.organizations (
     organization_id integer primary key,
@@ -121,7 +128,7 @@ $$;
 -- server's log, which the reader's own rollback cannot take back; where pgaudit is at
 -- work it has the statement already.
 create or replace function access.note_read(relation text) returns boolean
-language plpgsql volatile
+language plpgsql volatile parallel restricted
 set search_path = pg_catalog, pg_temp
 as $$
 begin

@@ -19,6 +19,7 @@ from typing import Literal
 from psycopg import sql
 from psycopg.rows import class_row
 
+from python_scoring.access import protection
 from python_scoring.warehouse import Connection
 
 Kind = Literal["stand_in", "input", "view", "table", "mart", "sums", "summary", "test"]
@@ -96,9 +97,10 @@ def freeze(conn: Connection, build_id: int) -> None:
     with conn.transaction():
         drop(conn, build_id)
         conn.execute(sql.SQL("create schema {}").format(sql.Identifier(schema)))
-        for step in read(conn, build_id):
-            if step.kind in ("input", "stand_in"):
-                _copy(conn, schema, step)
+        steps = [s for s in read(conn, build_id) if s.kind in ("input", "stand_in")]
+        for step in steps:
+            _copy(conn, schema, step)
+        protection.protect_copies(conn, schema, [step.name for step in steps])
 
 
 def _copy(conn: Connection, schema: str, step: Step) -> None:

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import psycopg
 from psycopg import sql
 
-from python_scoring.access import members
+from python_scoring.access import catalogue, members
 from python_scoring.errors import BadInput, GateFailed
-from python_scoring.intake import world
+from python_scoring.intake import plan, world
 from python_scoring.publication import builds, dependants, grants, names, readers
 from python_scoring.publication.builds import CANDIDATE_SCHEMA, BuildRecord
 from python_scoring.publication.relations import Relation, relations
@@ -151,6 +151,7 @@ def _swap(
     conn.execute(f"create schema if not exists {names.SCHEMA}".encode())
     tables = relations(conn, build.schema)
     _check_self_contained(conn, build.schema)
+    catalogue.check_protected(conn, build.schema, plan.schema_of(build.build_id))
     present = _our_names(conn, tables)
     broken = _broken(tables, present, fill=not is_candidate)
     if broken and not allow_breaking:
