@@ -32,16 +32,20 @@
         relation, "readers", "for select using ("
         ~ (note if "patient_id" in model.columns) ~ "(" ~ (policy or "true") ~ "))"
     ) %}
-    {% if model.tags | select("in", ["intake", "intake_sums", "intake_summaries"]) | list %}
+    {% set is_changed = model.tags | select(
+        "in", ["intake", "intake_sums", "intake_summaries"]
+    ) | list %}
+    {% if is_changed %}
         {% set mine = "(organization_id = any (array("
             ~ "select organization_id from access.my_whole_organizations)))" %}
         {% do _set_policy(
             relation, "intake", "to riskmart_intake using " ~ mine ~ " with check " ~ mine
         ) %}
-        {% do run_query(
-            "grant select, insert, update, delete on " ~ relation ~ " to riskmart_intake"
-        ) %}
     {% endif %}
+    {% do run_query(
+        "grant select" ~ (", insert, update, delete" if is_changed) ~ " on " ~ relation
+        ~ " to riskmart_intake"
+    ) %}
 {% endmacro %}
 
 {#- Update, since only that lets one lock a table; no policy lets anybody change a row. -#}

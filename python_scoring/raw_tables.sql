@@ -544,3 +544,15 @@ $$;
 -- Which login queued a record, for the policy on it (access/protection.py).
 alter table raw.new_patient_raw_input
 add column if not exists submitted_by text not null default session_user;
+
+-- New numbers follow the last one of everybody, also of people whom whoever takes
+-- somebody in may not see.
+create or replace function raw.last_patient_id() returns bigint
+language plpgsql stable security definer
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+    return (select coalesce(max(patient_id), 0) from raw.patient_registry);
+end
+$$;
+revoke all on function raw.last_patient_id() from public;

@@ -3,7 +3,7 @@
 Marts get theirs from dbt as they are made (`macros/protect_rows.sql`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from psycopg import sql
@@ -56,11 +56,11 @@ _INTAKE = {
     "cms_outpatient_claims": "select",
     "model_registry": "select",
     "model_terms": "select",
-    "prediction_batches": "select, insert",
+    "prediction_batches": "select, insert, update (row_count)",
     "visible_batches": "select",
     "predictions": "select, insert",
     "scored_features": "select, insert",
-    "builds": "select, update",
+    "builds": "select, update (intake_entry_id)",
     "new_patient_raw_input": "select, insert, update",
     "new_patients": "select, insert",
     "patient_feature_engineering_log": "select, insert",
@@ -114,10 +114,17 @@ def prepare(conn: Connection) -> None:
         conn.execute("; ".join(_protect(name, set(columns))).encode())
 
 
-def protect_copies(conn: Connection, schema: str, names: Sequence[str]) -> None:
+def protect_copies(
+    conn: Connection, schema: str, names: Sequence[str], kept: Collection[str]
+) -> None:
     """Protect the copies beside a build: each sees its organizations', all see rules.
 
     Those who take patients in read them, and nobody else.
+
+    Parameters
+    ----------
+    kept
+        Those that change with a new patient.
     """
     if why_off(conn):
         return
@@ -125,10 +132,11 @@ def protect_copies(conn: Connection, schema: str, names: Sequence[str]) -> None:
     conn.execute(sql.SQL("grant usage on schema {} to {}").format(place, intake))
     for name in names:
         policy = _copy_policy(schema, set(columns_of(conn, schema, name)))
+        allowed = "select, insert, update, delete" if name in kept else "select"
         for statement in (
             "alter table {table} enable row level security, force row level security",
-            "create policy intake on {table} for select to {intake} using ({policy})",
-            "grant select on {table} to {intake}",
+            "create policy intake on {table} to {intake} using ({policy})",
+            f"grant {allowed} on {{table}} to {{intake}}",
         ):
             table = sql.Identifier(schema, name)
             conn.execute(
@@ -149,7 +157,8 @@ def _grants() -> str:
     views = ("organizations", "whole_organizations", "departments", "patients")
     mine = ", ".join(f"access.my_{view}" for view in views)
     raw = "; ".join(
-        f"grant {what} on raw.{table} to {roles.INTAKE}"
+        f"revoke all on raw.{table} from {roles.INTAKE};"
+        f" grant {what} on raw.{table} to {roles.INTAKE}"
         for table, what in _INTAKE.items()
     )
     admin = roles.READERS["admin"]
@@ -158,7 +167,7 @@ grant usage on schema access to {roles.READER}, {roles.INTAKE};
 grant select on {mine} to {roles.READER}, {roles.INTAKE};
 grant select on access.my_submitters to {roles.INTAKE};
 grant execute on function access.note_read(text) to {roles.READER}, {roles.INTAKE};
-grant execute on function access.last_patient_id(), access.is_mine(bigint)
+grant execute on function raw.last_patient_id(), access.is_mine(bigint)
 to {roles.INTAKE};
 grant select on access.organizations, access.departments to {admin};
 grant select, insert, delete on access.memberships, access.assigned_patients

@@ -101,16 +101,6 @@ having bool_and(
 union
 select cast(current_user as text);
 
--- New numbers follow the last one of everybody, whom a login may not see.
-create or replace function access.last_patient_id() returns bigint
-language plpgsql stable security definer
-set search_path = pg_catalog, pg_temp
-as $$
-begin
-    return (select coalesce(max(patient_id), 0) from raw.patient_registry);
-end
-$$;
-
 -- Whether a patient is of a login's organizations. The registry is a dbt model's: not
 -- there yet when the policies that ask this are made.
 create or replace function access.is_mine(patient bigint) returns boolean

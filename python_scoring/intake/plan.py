@@ -97,10 +97,12 @@ def freeze(conn: Connection, build_id: int) -> None:
     with conn.transaction():
         drop(conn, build_id)
         conn.execute(sql.SQL("create schema {}").format(sql.Identifier(schema)))
-        steps = [s for s in read(conn, build_id) if s.kind in ("input", "stand_in")]
-        for step in steps:
+        steps = read(conn, build_id)
+        copied = [s for s in steps if s.kind in ("input", "stand_in")]
+        for step in copied:
             _copy(conn, schema, step)
-        protection.protect_copies(conn, schema, [step.name for step in steps])
+        kept = [s.name for s in steps if s.kind == "sums"]
+        protection.protect_copies(conn, schema, [s.name for s in copied], kept)
 
 
 def _copy(conn: Connection, schema: str, step: Step) -> None:

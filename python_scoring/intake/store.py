@@ -9,6 +9,7 @@ from uuid import uuid4
 
 from psycopg import sql
 
+from python_scoring import warehouse
 from python_scoring.intake import documents, record
 from python_scoring.intake.documents import Document
 from python_scoring.intake.record import CONDITIONS, Fault, PatientRecord
@@ -96,10 +97,14 @@ def keep(conn: Connection, received: Iterable[Received]) -> list[Input]:
     """Write down what was received, to the byte."""
     by_position = {one.document.position: one for one in received}
     submission = uuid4()
-    with conn.cursor().copy(
-        "copy raw.new_patient_raw_input (submission_id, position, content,"
-        " source_system) from stdin (format binary)"
-    ) as copy:
+    columns = ("submission_id", "position", "content", "source_system")
+    statement = "copy {} (submission_id, position, content, source_system) from stdin"
+    with (
+        warehouse.filling(conn, "raw.new_patient_raw_input", columns) as place,
+        conn.cursor().copy(
+            sql.SQL(statement + " (format binary)").format(place)
+        ) as copy,
+    ):
         copy.set_types(("uuid", "int4", "bytea", "text"))
         for position, one in by_position.items():
             content, source = one.document.content, _source(one)
@@ -279,9 +284,13 @@ def _entry(one: Checked, outcome: Outcome) -> Entry:
 
 
 def _write(conn: Connection, rows: Sequence[tuple[Any, ...]]) -> None:
-    statement = sql.SQL("copy raw.new_patients (input_id, {}, received_at) from stdin")
-    columns = sql.SQL(", ").join(map(sql.Identifier, _COLUMNS))
-    with conn.cursor().copy(statement.format(columns)) as copy:
+    columns = ("input_id", *_COLUMNS, "received_at")
+    names = sql.SQL(", ").join(map(sql.Identifier, columns))
+    statement = sql.SQL("copy {} ({}) from stdin")
+    with (
+        warehouse.filling(conn, "raw.new_patients", columns) as place,
+        conn.cursor().copy(statement.format(place, names)) as copy,
+    ):
         for row in rows:
             copy.write_row(row)
 

@@ -14,22 +14,25 @@ from python_scoring.access import roles
 from python_scoring.publication.names import BUILD_ID, SCHEMA
 from python_scoring.warehouse import Connection
 
-# Who may read relations or some of their columns; the owner may anyhow.
-_READERS = """
+# Who may read relations or some of their columns; the owner may anyhow. Whoever takes
+# new patients in goes to the tables, not to the names.
+_READERS = f"""
 select c.relname, g.grantee
 from pg_class as c
 cross join aclexplode(c.relacl) as g
-where c.relnamespace = to_regnamespace(quote_ident({schema}))
+where c.relnamespace = to_regnamespace(quote_ident({{schema}}))
     and c.relkind in ('r', 'p', 'v') and g.privilege_type = 'SELECT'
     and g.grantee <> c.relowner
+    and g.grantee is distinct from to_regrole('{roles.INTAKE}')
 union
 select c.relname, g.grantee
 from pg_class as c
 inner join pg_attribute as a on c.oid = a.attrelid
 cross join aclexplode(a.attacl) as g
-where c.relnamespace = to_regnamespace(quote_ident({schema}))
+where c.relnamespace = to_regnamespace(quote_ident({{schema}}))
     and c.relkind in ('r', 'p', 'v') and g.privilege_type = 'SELECT'
     and g.grantee <> c.relowner
+    and g.grantee is distinct from to_regrole('{roles.INTAKE}')
 """
 
 # What the marts declare for our roles: all columns (null), or some.
@@ -120,9 +123,20 @@ def carry(conn: Connection, build_schema: str, *, from_tables: bool) -> None:
         _change(conn, "revoke", stale, build_schema)
     missing = _surplus(conn, SCHEMA, build_schema, build_schema)
     _change(conn, "grant", missing, build_schema)
+    _open_to_intake(conn, build_schema)
     for query in (_THROUGH_VIEWS, _THROUGH_POLICIES):
         below = conn.execute(query.encode(), (build_schema,)).fetchall()
         _change(conn, "grant", below, build_schema)
+
+
+def _open_to_intake(conn: Connection, build_schema: str) -> None:
+    row = conn.execute("select to_regrole(%s) is not null", (roles.INTAKE,)).fetchone()
+    if row and row[0]:
+        conn.execute(
+            sql.SQL("grant usage on schema {} to {}").format(
+                sql.Identifier(build_schema), sql.Identifier(roles.INTAKE)
+            )
+        )
 
 
 def _declare(conn: Connection, build_schema: str) -> None:
