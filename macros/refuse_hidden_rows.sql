@@ -13,8 +13,8 @@
     {% if found.columns[0].values()[0] > 0 %}
         {% do exceptions.raise_compiler_error(
             target.user ~ " may not see all rows of raw, and would build fewer than there"
-            ~ " are; expected RISKMART_ROLE=riskmart_builder and a login that is a member"
-            ~ " of it (riskmart db init-roles --builder " ~ target.user ~ ")"
+            ~ " are; expected a login that builds (riskmart db init-roles --builder "
+            ~ target.user ~ ")"
         ) %}
     {% endif %}
 {% endmacro %}

@@ -9,7 +9,7 @@ from typing import Any
 
 from dbt.cli.main import dbtRunner, dbtRunnerResult
 
-from python_scoring import config, warehouse
+from python_scoring import config
 from python_scoring.errors import BadInput, GateFailed
 
 OnNode = Callable[[str], None]
@@ -152,7 +152,6 @@ def project_environment() -> Iterator[None]:
         "DBT_PROJECT_DIR": folder,
         "DBT_PROFILES_DIR": folder,
         **config.dbt_environment(),
-        **_role(),
     }
     before = {name: os.environ.get(name) for name in given}
     os.environ.update(given)
@@ -164,15 +163,6 @@ def project_environment() -> Iterator[None]:
                 os.environ.pop(name, None)
             else:
                 os.environ[name] = value
-
-
-def _role() -> dict[str, str]:
-    """Let dbt be whom our own connections are; the embedded server's is a superuser."""
-    if not config.is_team_server():
-        return {}
-    with warehouse.connect(autocommit=True) as conn:
-        row = conn.execute("select current_user, session_user").fetchone()
-    return {"RISKMART_ROLE": row[0]} if row and row[0] != row[1] else {}
 
 
 def _candidate_options() -> list[str]:

@@ -44,12 +44,6 @@ _BLOCK_BYTES = 2**19
 # Who builds where the roles are there: it owns what is ours, past every row policy.
 BUILDER = "riskmart_builder"
 
-# And is told of a policy that would hide rows from it, rather than given fewer.
-_BECOME_BUILDER = """
-select set_config('role', rolname, false), set_config('row_security', 'off', false)
-from pg_roles where rolname = %s and pg_has_role(session_user, oid, %s)
-"""
-
 _COPY_SIGNATURE = b"PGCOPY\n\xff\r\n\0"
 _COPY_HEADER = _COPY_SIGNATURE + bytes(8)
 _COPY_TRAILER = b"\xff\xff"
@@ -91,18 +85,7 @@ def connect(**options: Any) -> Connection:
             f"{str(error).strip()}{hint}"
         ) from None
     _check_version(connection)
-    _become_builder(connection)
     return connection
-
-
-def _become_builder(connection: Connection) -> None:
-    """Let a login that may be the builder be it; a superuser needs no leave."""
-    if connection.info.parameter_status("is_superuser") == "on":
-        return
-    how = "set" if connection.info.server_version >= 160000 else "member"
-    connection.execute(_BECOME_BUILDER.encode(), (BUILDER, how))
-    if not connection.autocommit:
-        connection.commit()
 
 
 def _connect(**options: Any) -> Connection:

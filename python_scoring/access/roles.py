@@ -181,18 +181,27 @@ def hand_over(conn: Connection) -> int:
 
 
 def add_builder(conn: Connection, login: str) -> None:
-    """Let a login build, load, score and publish: it may become the builder.
+    """Let a login build, load, score, publish and back up, in this database.
 
-    It does not inherit that: only our own connections set the role.
+    Its sessions begin as the builder, whoever opens them: ours, dbt's, psql's. A policy
+    that would hide rows from it is an error to it, rather than fewer rows.
     """
-    row = conn.execute("select from pg_roles where rolname = %s", (login,)).fetchone()
+    row = conn.execute(
+        "select current_database() from pg_roles where rolname = %s", (login,)
+    ).fetchone()
     if row is None:
         raise BadInput(f"{login}: no such login on this server; expected one")
-    options = (
-        " with inherit false, set true" if conn.info.server_version >= 160000 else ""
-    )
-    conn.execute(
-        sql.SQL("grant {} to {}" + options).format(
-            sql.Identifier(BUILDER), sql.Identifier(login)
+    options = ""
+    if conn.info.server_version >= 160000:
+        options = " with inherit false, set true"
+    for statement in (
+        f"grant {BUILDER} to {{login}}{options}",
+        f"grant {BACKUP} to {{login}}{options}",
+        f"alter role {{login}} in database {{database}} set role = {BUILDER}",
+        "alter role {login} in database {database} set row_security = off",
+    ):
+        conn.execute(
+            sql.SQL(statement).format(
+                login=sql.Identifier(login), database=sql.Identifier(row[0])
+            )
         )
-    )

@@ -226,7 +226,6 @@ def fake_server(version: str | None) -> Iterator[int]:
                     message(b"R", struct.pack(">i", 0))
                     + message(b"S", said)
                     + message(b"S", b"client_encoding\0UTF8\0")
-                    + message(b"S", b"is_superuser\0on\0")
                     + message(b"Z", b"I")
                 )
                 client.recv(100)
