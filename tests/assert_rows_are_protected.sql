@@ -63,7 +63,8 @@ without_policy as (
         relations.whole_name,
         'a mart without a policy' as fault
     from relations
-    left join pg_policy on relations.oid = pg_policy.polrelid
+    left join pg_policy
+        on relations.oid = pg_policy.polrelid and pg_policy.polname = 'readers'
     where
         relations.nspname = 'candidate'
         and relations.relkind in ('r', 'p')

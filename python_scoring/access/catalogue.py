@@ -11,7 +11,10 @@ inner join pg_namespace as n on c.relnamespace = n.oid
 where n.nspname = any(%s) and c.relkind in ('r', 'p')
     and not (
         c.relrowsecurity and c.relforcerowsecurity
-        and exists (select from pg_policy as p where p.polrelid = c.oid)
+        and exists (
+            select from pg_policy as p
+            where p.polrelid = c.oid and p.polname in ('readers', 'intake')
+        )
     )
 order by 1
 """
