@@ -110,24 +110,27 @@ def _check_version(connection: Connection) -> None:
 
 
 def prepare(connection: Connection) -> None:
-    """Make the tables that Python writes and dbt reads, if they are not there.
+    """Make the tables that Python writes and dbt reads, and the trail, if need be.
 
     Any number of callers at once are safe. What was applied is noted in the
     schema's comment: even `create index if not exists` waits for every writer of
     its table, so that a long load would hold up each command beside it.
     """
+    # Here, since it needs to know what a connection is.
+    from python_scoring.audit import store as audit_store
+
     statements = _RAW_TABLES.read_text(encoding="utf-8")
     digest = hashlib.sha256(statements.encode()).hexdigest()[:16]
     note = f"What Python writes and dbt reads; tables as of {digest}"
     with connection.transaction():
         connection.execute("select pg_advisory_xact_lock(%s)", (_PREPARE_LOCK,))
-        if _schema_note(connection) == note:
-            return
-        connection.execute("set local client_min_messages = warning")
-        connection.execute(statements.encode())
-        connection.execute(
-            sql.SQL("comment on schema raw is {}").format(sql.Literal(note))
-        )
+        if _schema_note(connection) != note:
+            connection.execute("set local client_min_messages = warning")
+            connection.execute(statements.encode())
+            connection.execute(
+                sql.SQL("comment on schema raw is {}").format(sql.Literal(note))
+            )
+        audit_store.prepare(connection)
 
 
 def _schema_note(connection: Connection) -> str | None:

@@ -58,7 +58,7 @@ order by 1, 2
 """
 
 
-def carry(conn: Connection, build_schema: str, *, from_tables: bool) -> None:
+def carry(conn: Connection, build_schema: str, *, from_tables: bool) -> int:
     """Let those read a build's tables who may read their names.
 
     Parameters
@@ -69,16 +69,22 @@ def carry(conn: Connection, build_schema: str, *, from_tables: bool) -> None:
         For a new build: what dbt granted on its tables (the config `grants`) is
         granted on their names first. Else it is revoked from the tables, as what
         the names no longer grant.
+
+    Returns
+    -------
+    How many were granted or revoked.
     """
     if from_tables:
-        _change(conn, "grant", _surplus(conn, build_schema, SCHEMA, SCHEMA), SCHEMA)
+        new = _surplus(conn, build_schema, SCHEMA, SCHEMA)
+        _change(conn, "grant", new, SCHEMA)
     else:
-        stale = _surplus(conn, build_schema, SCHEMA, build_schema)
-        _change(conn, "revoke", stale, build_schema)
+        new = _surplus(conn, build_schema, SCHEMA, build_schema)
+        _change(conn, "revoke", new, build_schema)
     missing = _surplus(conn, SCHEMA, build_schema, build_schema)
     _change(conn, "grant", missing, build_schema)
     below = conn.execute(_THROUGH_VIEWS.encode(), (build_schema,)).fetchall()
     _change(conn, "grant", below, build_schema)
+    return len(new) + len(missing)
 
 
 def _surplus(
