@@ -1,5 +1,6 @@
 """`riskmart audit ...`: show the trail, verify it, archive it, import reads."""
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -21,7 +22,8 @@ app = typer.Typer(
     help="The trail: what was done and who read, by whom and when.",
     no_args_is_help=True,
 )
-out = Console(soft_wrap=True)
+# A pipe has no width: a table there is as wide as it needs to be.
+out = Console(width=None if sys.stdout.isatty() else 200)
 err = Console(stderr=True, soft_wrap=True)
 
 
@@ -62,7 +64,7 @@ def _verify_file(file: Path) -> Verdict:
 
 def _tell(verdict: Verdict) -> None:
     for note in verdict.notes:
-        out.print(f"[yellow]note[/] {escape(note)}")
+        out.print(f"[yellow]note[/] {escape(note)}", soft_wrap=True)
     if verdict.faults:
         more = verdict.fault_count - len(verdict.faults)
         lines = [*verdict.faults, *([f"and {more:,} more"] if more else [])]
@@ -73,7 +75,8 @@ def _tell(verdict: Verdict) -> None:
     out.print(
         f"{verdict.count:,} entries, {verdict.first.entry_id} to "
         f"{verdict.last.entry_id}: each follows the one before, and the "
-        f"{verdict.noted:,} noted outside are among them. Head {verdict.last.hash}."
+        f"{verdict.noted:,} noted outside are among them. Head {verdict.last.hash}.",
+        soft_wrap=True,
     )
 
 
@@ -110,7 +113,10 @@ def archive_months(
     with _as_ourselves() as conn:
         done = archive.archive(conn, before, folder, tell=err.print)
     for month in done:
-        out.print(f"{month.month}: {month.entries:,} entries are in {month.file}")
+        out.print(
+            f"{month.month}: {month.entries:,} entries are in {month.file}",
+            soft_wrap=True,
+        )
     if not done:
         out.print(f"No month before {before} is in the database.")
 
@@ -125,4 +131,6 @@ def import_log(
     with _as_ourselves() as conn:
         done = access_log.take_in(conn, files)
     for one in done:
-        out.print(f"{one.file}: {one.reads:,} reads, {one.new:,} of them new")
+        out.print(
+            f"{one.file}: {one.reads:,} reads, {one.new:,} of them new", soft_wrap=True
+        )

@@ -92,18 +92,24 @@ def read(file: Path) -> Iterator[Access]:
     lines = kinds.get(file.suffix, _stderr_lines)
     try:
         with file.open(encoding="utf-8", errors="replace", newline="") as text:
-            for said, line in lines(text):
+            for said, line in lines(_whole(text)):
                 yield from _accesses(file, said, line)
     except (OSError, csv.Error) as error:
         raise BadInput(f"{file}: {error}; expected a log of PostgreSQL") from None
+
+
+def _whole(text: Iterable[str]) -> Iterator[str]:
+    """Leave out a last line that is still being written."""
+    return (line for line in text if line.endswith("\n"))
 
 
 def _csv_lines(text: Iterable[str]) -> Iterator[tuple[dict[str, Any], str]]:
     for row in csv.reader(text):
         if len(row) >= len(_CSV_COLUMNS):
             said = dict(zip(_CSV_COLUMNS, row, strict=False))
-            # An address is "[local]", or "192.0.2.1:5432".
-            said["remote_host"] = said["connection_from"].rpartition(":")[0]
+            # "[local]", or "192.0.2.1:5432".
+            client = said["connection_from"]
+            said["remote_host"] = client.rpartition(":")[0] or client
             yield said, json.dumps(row)
 
 

@@ -8,7 +8,7 @@ import pytest
 from conftest import Run
 from copies import Copy
 from test_add import PERSON
-from test_publication import next_candidate
+from test_publication import DROPPED, next_candidate
 from trails import actions, add_months, tamper
 
 from python_scoring import warehouse
@@ -24,7 +24,13 @@ def heads_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A file for heads of one test: clones of one warehouse have one name."""
     file = tmp_path / "heads.jsonl"
     monkeypatch.setenv("RISKMART_AUDIT_HEADS", str(file))
+    forget_what_was_recorded()
     return file
+
+
+def forget_what_was_recorded() -> None:
+    """Let no command note the head of what this process has done before it."""
+    store.has_recorded()
 
 
 def entries(copy: Copy, action: str) -> list[tuple[Any, ...]]:
@@ -39,7 +45,7 @@ def test_every_step_of_a_build_is_there(clone: Copy) -> None:
     with warehouse.connect() as conn:
         done = actions(conn)
     assert done == [
-        *("load", "promotion", "registration", "training", "score", "evaluation"),
+        *("load", "registration", "promotion", "training", "score", "evaluation"),
         "build",
     ]
     [(load, rows, _, detail)] = entries(clone, "load")
@@ -69,7 +75,7 @@ def test_publication_and_way_back_are_there(clone: Copy) -> None:
 
 def test_a_refused_publication_leaves_no_entry(clone: Copy, riskmart: Run) -> None:
     clone.published()
-    next_candidate(clone, "alter table candidate.patients drop column data_source")
+    next_candidate(clone, DROPPED)
     with warehouse.connect(autocommit=True) as conn:
         candidate = builds.candidate(conn)
         assert candidate
@@ -142,6 +148,7 @@ def test_a_submission_is_one_entry_and_a_dry_run_none(
     clone: Copy, riskmart: Run, tmp_path: Path, heads_file: Path
 ) -> None:
     clone.published()
+    forget_what_was_recorded()
     people = [PERSON, PERSON | {"external_id": "NEW-2"}, PERSON | {"gender": "?"}]
     file = tmp_path / "people.json"
     file.write_text(json.dumps(people))
