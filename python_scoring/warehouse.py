@@ -114,7 +114,7 @@ def _check_version(connection: Connection) -> None:
 
 
 def prepare(connection: Connection) -> None:
-    """Make the tables that Python writes and dbt reads, if they are not there.
+    """Make the tables that Python writes and dbt reads, and the trail, if need be.
 
     Any number of callers at once are safe. What was applied is noted in the
     schema's comment: even `create index if not exists` waits for every writer of
@@ -122,6 +122,7 @@ def prepare(connection: Connection) -> None:
     """
     # Imported here, since they talk to the database through this module.
     from python_scoring.access import protection, roles
+    from python_scoring.audit import store as audit_store
 
     statements = _RAW_TABLES.read_text(encoding="utf-8")
     digest = hashlib.sha256(statements.encode() + protection.version()).hexdigest()
@@ -134,17 +135,17 @@ def prepare(connection: Connection) -> None:
     with connection.transaction():
         connection.execute("select pg_advisory_xact_lock(%s)", (_PREPARE_LOCK,))
         done = {protected_note} if is_protected else {note, protected_note}
-        if _schema_note(connection) in done:
-            return
-        connection.execute("set local client_min_messages = warning")
-        connection.execute(statements.encode())
-        if is_protected:
-            protection.prepare(connection)
-        connection.execute(
-            sql.SQL("comment on schema raw is {}").format(
-                sql.Literal(protected_note if is_protected else note)
+        if _schema_note(connection) not in done:
+            connection.execute("set local client_min_messages = warning")
+            connection.execute(statements.encode())
+            if is_protected:
+                protection.prepare(connection)
+            connection.execute(
+                sql.SQL("comment on schema raw is {}").format(
+                    sql.Literal(protected_note if is_protected else note)
+                )
             )
-        )
+        audit_store.prepare(connection)
 
 
 def _schema_note(connection: Connection) -> str | None:

@@ -7,6 +7,7 @@ import psycopg
 from psycopg import sql
 
 from python_scoring.access import roles
+from python_scoring.audit import store as trail
 from python_scoring.errors import BadInput
 from python_scoring.warehouse import Connection
 
@@ -98,6 +99,18 @@ def grant(
                 (member, org_code, department),
             )
         _assign(conn, member, org_code, patients)
+        trail.record(
+            conn,
+            "role_change",
+            member,
+            len(places) + len(patients),
+            detail={
+                "granted": role,
+                "org_code": org_code,
+                "departments": [*departments],
+                "patient_uuids": [*patients],
+            },
+        )
 
 
 def revoke(conn: Connection, member: str, org_code: str | None = None) -> int:
@@ -127,6 +140,9 @@ def revoke(conn: Connection, member: str, org_code: str | None = None) -> int:
             conn.execute(
                 sql.SQL(f"revoke {ours} from {{}}").format(sql.Identifier(member))
             )
+        trail.record(
+            conn, "role_change", member, count, detail={"revoked": org_code or "all"}
+        )
     return count
 
 

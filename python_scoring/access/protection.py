@@ -10,6 +10,7 @@ from psycopg import sql
 
 from python_scoring import warehouse
 from python_scoring.access import roles
+from python_scoring.audit import store as audit
 from python_scoring.publication.relations import columns_of
 from python_scoring.warehouse import BUILDER, Connection
 
@@ -103,6 +104,15 @@ def init(conn: Connection, builders: Sequence[str]) -> roles.Initialised:
         if builders:
             roles.hand_over(conn)
     warehouse.prepare(conn)
+    with conn.transaction():
+        audit.hand_over(conn)
+        audit.record(
+            conn,
+            "role_change",
+            "init-roles",
+            len(done.made),
+            detail={"made": done.made, "builders": [*builders]},
+        )
     return done
 
 

@@ -1,8 +1,5 @@
 """Readers' privileges: whoever may read a name gets its table with it.
 
-Our own roles read what the marts declare (`macros/grant_readers.sql`), column by
-column; whatever else is granted on a name stays.
-
 A name is a `security_invoker` view: its reader needs `select` on the table too, on
 the whole of it, even where the name is granted by column. The build's schema is
 granted to nobody, so that there is no way to a table but by its name.
@@ -11,7 +8,8 @@ granted to nobody, so that there is no way to a table but by its name.
 from psycopg import sql
 
 from python_scoring.access import roles
-from python_scoring.publication.names import BUILD_ID, SCHEMA
+from python_scoring.publication import declared
+from python_scoring.publication.names import SCHEMA
 from python_scoring.warehouse import Connection
 
 # Who may read relations or some of their columns; the owner may anyhow. Whoever takes
@@ -33,26 +31,6 @@ where c.relnamespace = to_regnamespace(quote_ident({{schema}}))
     and c.relkind in ('r', 'p', 'v') and g.privilege_type = 'SELECT'
     and g.grantee <> c.relowner
     and g.grantee is distinct from to_regrole('{roles.INTAKE}')
-"""
-
-# What the marts declare for our roles: all columns (null), or some.
-_DECLARED = """
-select c.relname, pg_get_userbyid(g.grantee), null::text[]
-from pg_class as c
-cross join aclexplode(c.relacl) as g
-where c.relnamespace = to_regnamespace(quote_ident(%(schema)s))
-    and c.relkind in ('r', 'p', 'v') and g.privilege_type = 'SELECT'
-    and pg_get_userbyid(g.grantee) = any(%(roles)s)
-union all
-select c.relname, pg_get_userbyid(g.grantee), array_agg(a.attname::text order by attnum)
-from pg_class as c
-inner join pg_attribute as a on c.oid = a.attrelid
-cross join aclexplode(a.attacl) as g
-where c.relnamespace = to_regnamespace(quote_ident(%(schema)s))
-    and c.relkind in ('r', 'p', 'v') and g.privilege_type = 'SELECT'
-    and pg_get_userbyid(g.grantee) = any(%(roles)s)
-group by c.relname, g.grantee
-order by 1, 2
 """
 
 # What may be read in one schema and not, of the same name, in the other.
@@ -103,7 +81,7 @@ order by 1, 2
 """
 
 
-def carry(conn: Connection, build_schema: str, *, from_tables: bool) -> None:
+def carry(conn: Connection, build_schema: str, *, from_tables: bool) -> int:
     """Let those read a build's tables who may read their names.
 
     Parameters
@@ -114,19 +92,34 @@ def carry(conn: Connection, build_schema: str, *, from_tables: bool) -> None:
         For a new build: what dbt granted on its tables (the config `grants`) is
         granted on their names first. Else it is revoked from the tables, as what
         the names no longer grant.
+
+    Returns
+    -------
+    How many were granted or revoked.
     """
     if from_tables:
-        _declare(conn, build_schema)
-        _change(conn, "grant", _surplus(conn, build_schema, SCHEMA, SCHEMA), SCHEMA)
+        declared.carry(conn, build_schema, SCHEMA)
+        new = _surplus(conn, build_schema, SCHEMA, SCHEMA)
+        _change(conn, "grant", new, SCHEMA)
     else:
+        needed = _needed_below(conn, build_schema)
         stale = _surplus(conn, build_schema, SCHEMA, build_schema)
-        _change(conn, "revoke", stale, build_schema)
+        new = [reader for reader in stale if reader not in needed]
+        _change(conn, "revoke", new, build_schema)
     missing = _surplus(conn, SCHEMA, build_schema, build_schema)
     _change(conn, "grant", missing, build_schema)
     _open_to_intake(conn, build_schema)
-    for query in (_THROUGH_VIEWS, _THROUGH_POLICIES):
-        below = conn.execute(query.encode(), (build_schema,)).fetchall()
-        _change(conn, "grant", below, build_schema)
+    _change(conn, "grant", _needed_below(conn, build_schema), build_schema)
+    return len(new) + len(missing)
+
+
+def _needed_below(conn: Connection, build_schema: str) -> list[tuple[str, str | None]]:
+    """Find what is read through a build's views, and asked by its policies."""
+    return [
+        row
+        for query in (_THROUGH_VIEWS, _THROUGH_POLICIES)
+        for row in conn.execute(query.encode(), (build_schema,)).fetchall()
+    ]
 
 
 def _open_to_intake(conn: Connection, build_schema: str) -> None:
@@ -137,57 +130,6 @@ def _open_to_intake(conn: Connection, build_schema: str) -> None:
                 sql.Identifier(build_schema), sql.Identifier(roles.INTAKE)
             )
         )
-
-
-def _declare(conn: Connection, build_schema: str) -> None:
-    """Let our roles read of the names what the build declares, and nothing else."""
-    ours = list(roles.READERS.values())
-    named, built = (
-        {
-            (name, role): columns
-            for name, role, columns in conn.execute(
-                _DECLARED.encode(), {"schema": schema, "roles": ours}
-            )
-        }
-        for schema in (SCHEMA, build_schema)
-    )
-    wanted = {key: columns and [BUILD_ID, *columns] for key, columns in built.items()}
-    statements: list[sql.Composable] = []
-    for name, role in sorted(set(named) | set(wanted)):
-        place, whom = sql.Identifier(SCHEMA, name), sql.Identifier(role)
-        before, after = named.get((name, role), []), wanted.get((name, role), [])
-        if _same(before, after):
-            continue
-        statements.append(sql.SQL("revoke select on {} from {}").format(place, whom))
-        if after != []:
-            statements.append(_grant(place, whom, after))
-    if built:
-        statements.append(
-            sql.SQL("grant usage on schema {} to {}").format(
-                sql.Identifier(SCHEMA), sql.Identifier(roles.READER)
-            )
-        )
-    # The name's reader needs all of the table, and has no way to it but the name.
-    for name, role in sorted(built):
-        statements.append(
-            _grant(sql.Identifier(build_schema, name), sql.Identifier(role), None)
-        )
-    if statements:
-        conn.execute(sql.SQL("; ").join(statements))
-
-
-def _same(before: list[str] | None, after: list[str] | None) -> bool:
-    if before is None or after is None:
-        return before is after
-    return sorted(before) == sorted(after)
-
-
-def _grant(
-    place: sql.Composable, whom: sql.Composable, columns: list[str] | None
-) -> sql.Composable:
-    names = sql.SQL(", ").join(map(sql.Identifier, columns or []))
-    listed = sql.SQL(" ({})").format(names) if columns else sql.SQL("")
-    return sql.SQL("grant select{} on {} to {}").format(listed, place, whom)
 
 
 def _surplus(
