@@ -25,6 +25,7 @@ from typer.core import TyperGroup
 from python_scoring import config, server, status, turns, warehouse
 from python_scoring.embedded import binaries
 from python_scoring.errors import BadInput, RiskmartError
+from python_scoring.identities import keys
 from python_scoring.turns import Tell
 from python_scoring.warehouse import Connection
 
@@ -599,7 +600,7 @@ def psql(
         pass
     sys.stdout.flush()
     program = str(binaries.client("psql"))
-    environment = {**os.environ, **config.libpq_environment()}
+    environment = {**keys.without_key(os.environ), **config.libpq_environment()}
     os.execve(program, [program, *(arguments or [])], environment)
 
 
@@ -651,3 +652,7 @@ def db_dsn() -> None:
     """Print where to connect, without a password."""
     given = {k: v for k, v in config.connection_parameters().items() if k != "password"}
     print(psycopg.conninfo.make_conninfo("", **given))
+
+
+# Commands of other rooms, which take what stands above.
+from python_scoring import cli_identities  # noqa: E402, F401

@@ -9,6 +9,7 @@ from rich.markup import escape
 
 from python_scoring import config
 from python_scoring.errors import BadInput
+from python_scoring.identities import status as identities
 from python_scoring.publication import builds
 from python_scoring.tables import query_table
 from python_scoring.warehouse import Connection
@@ -85,6 +86,7 @@ def show(console: Console, conn: Connection) -> None:
     """Print what readers see, the candidate, builds, loads, models and their work."""
     console.print(f"Warehouse: {config.describe()}")
     console.print(readers_have(conn))
+    console.print(identities.in_a_line(conn), soft_wrap=True)
     for title, query in (
         ("Builds, latest first", _BUILDS),
         ("Loads", _LOADS),
