@@ -167,7 +167,8 @@ def _renaming(place: Place, *, is_first: bool) -> sql.Composed:
     A pseudonym tells the organization too; what people came with does not.
     """
     column = sql.Identifier(place.column)
-    rows, condition = sql.SQL(""), sql.SQL("")
+    rows: sql.Composable = sql.SQL("")
+    condition = sql.SQL("")
     if is_first and place.has_org:
         condition = sql.SQL("and people.org_code = renamed.org_code")
     elif is_first:
@@ -188,8 +189,8 @@ def _hide_claims(conn: Connection) -> None:
     for table in _CLAIMS:
         conn.execute(
             sql.SQL(
-                "update {} set clm_id = encode(sha256(convert_to(%s || clm_id, 'UTF8')),"
-                " 'hex')"
+                "update {} set clm_id ="
+                " encode(sha256(convert_to(%s || clm_id, 'UTF8')), 'hex')"
             ).format(sql.Identifier("raw", table)),
             (salt,),
         )

@@ -36,8 +36,8 @@ class Succession:
             if self.old is None:
                 return []
             return [
-                f"Now put what is in {keys.NEW_VARIABLE} into {keys.VARIABLE}; keep the "
-                f"old key ({self.old.fingerprint}) as long as backups of before."
+                f"Now put what is in {keys.NEW_VARIABLE} into {keys.VARIABLE}; keep "
+                f"the old key ({self.old.fingerprint}) as long as backups of before."
             ]
         file = keys.key_file()
         said = [f"The key in force is in {file}."]
