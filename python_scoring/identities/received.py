@@ -9,8 +9,6 @@ from python_scoring.identities.succession import Succession
 from python_scoring.intake.record import PatientRecord
 from python_scoring.warehouse import Connection
 
-TABLES = ("raw.new_patient_raw_input", "raw.rejected_rows")
-
 _CHUNK = 2_000
 # Columns of files that hold identifiers, by their names there; a line that is no row
 # may hold one anywhere.

@@ -5,10 +5,8 @@ patient_id and patient_uuid stay, so that nothing has to be scored or built agai
 
 import secrets
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 
-import psycopg
 from psycopg import sql
 
 from python_scoring.errors import BadInput
@@ -17,6 +15,7 @@ from python_scoring.identities import (
     places,
     pseudonyms,
     received,
+    rewriting,
     succession,
     trail,
     vault,
@@ -49,6 +48,11 @@ insert into raw.patient_identifiers (org_code, pseudonym, encrypted, key_fingerp
 select org_code, new_name, encrypted, (select fingerprint from raw.identity_key)
 from pg_temp.renamed
 """
+_CHANGED = (
+    "raw.patient_identifiers",
+    "raw.new_patient_raw_input",
+    "raw.rejected_rows",
+)
 _CLAIMS = ("cms_inpatient_claims", "cms_outpatient_claims")
 
 
@@ -99,7 +103,8 @@ def rotate(conn: Connection, tell: Callable[[str], None] | None = None) -> Rotat
     notes = change.finish()
     if tell:
         tell("rewriting tables")
-    notes += _rewrite(conn, [place.name for place in where])
+    tables = [place.name for place in where]
+    notes += rewriting.rewrite(conn, [*tables, *_CHANGED])
     return Rotated(fingerprint, change.new.fingerprint, people, records, notes)
 
 
@@ -194,24 +199,3 @@ def _hide_claims(conn: Connection) -> None:
             ).format(sql.Identifier("raw", table)),
             (salt,),
         )
-
-
-def _rewrite(conn: Connection, tables: list[str]) -> list[str]:
-    """Write tables anew: a row that was changed stays in its file until then."""
-    stayed = []
-    conn.execute(b"set lock_timeout = '10s'")
-    for table in [*tables, "raw.patient_identifiers", *received.TABLES]:
-        try:
-            with suppress(psycopg.errors.UndefinedTable):
-                conn.execute(
-                    sql.SQL("vacuum (full, analyze) {}").format(
-                        sql.Identifier(*table.split("."))
-                    )
-                )
-        except psycopg.errors.LockNotAvailable:
-            stayed.append(
-                f"{table} could not be rewritten, since somebody reads it: its file "
-                "holds old rows until `vacuum full`"
-            )
-    conn.execute(b"reset lock_timeout")
-    return stayed
