@@ -1,4 +1,4 @@
-"""`riskmart forget`, from the first row that is deleted to the proof that none is left."""
+"""`riskmart forget`: from the first row that goes to the proof that none is left."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

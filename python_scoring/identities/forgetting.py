@@ -216,7 +216,7 @@ def _is_of(content: bytes, person: Known) -> bool:
 
 
 def _mentions(content: bytes, name: str) -> bool:
-    """Whether a name stands in bytes that nobody can read, and not inside a longer one."""
+    """Whether a name stands in bytes that nobody can read, and in no longer one."""
     text = content.decode("utf-8", "replace")
     at = text.find(name)
     while at >= 0:

@@ -1,4 +1,4 @@
-"""Tables written anew: a row that was changed or deleted stays in its file until then."""
+"""Tables written anew: a changed or deleted row stays in its file until then."""
 
 from collections.abc import Iterable
 
