@@ -97,7 +97,7 @@ class Knowledge:
                 above = name
 
     def _learn_moves(self, build: int, seen: Tables) -> None:
-        """Learn that who came to a tier is in it, and that windows have the same people."""
+        """Learn that who came to a tier is in it, and is counted in each window."""
         is_shown = any(count is not None for count in seen.moves.values())
         total: Name = (build, "m")
         self.bounds[total] = (0, math.inf)

@@ -204,13 +204,15 @@ def _insert(conn: warehouse.Connection, schema: str, truth: Tables) -> None:
             )
     for (department, window), pair in truth.returns.items():
         conn.execute(
-            f"insert into {schema}.roi_sums select 1, %s, %s, 0, %s, %s, 0, 0, 0, 0".encode(),
+            f"insert into {schema}.roi_sums"
+            " select 1, %s, %s, 0, %s, %s, 0, 0, 0, 0".encode(),
             (window, department, *pair),
         )
     for (window, before, now), count in truth.moves.items():
         if count:
             conn.execute(
-                f"insert into {schema}.tier_change_sums select 1, %s, %s, %s, %s".encode(),
+                f"insert into {schema}.tier_change_sums"
+                " select 1, %s, %s, %s, %s".encode(),
                 (window, before, now, count),
             )
 
