@@ -17,16 +17,21 @@ select (select count(*) from raw.patient_identifiers),
 
 def in_a_line(conn: Connection) -> str:
     """Say under which key a warehouse is, for whatever reports on it."""
-    fingerprint = vault.noted(conn)
-    if fingerprint is None and keys.find() is None:
-        return f"Identifiers: {vault.DEMO}."
-    if fingerprint is None and not vault.has_plain_people(conn):
-        return "Identifiers: the first load will be under the key at hand."
     try:
-        vault.check(keys.find(fingerprint), fingerprint)
+        return f"Identifiers: {_say(conn)}."
     except BadInput as error:
         return f"Identifiers: {error}."
-    return f"Identifiers: pseudonyms under key {fingerprint}, originals encrypted."
+
+
+def _say(conn: Connection) -> str:
+    fingerprint = vault.noted(conn)
+    found = keys.find(fingerprint)
+    if fingerprint is None and found is None:
+        return vault.DEMO
+    if fingerprint is None and not vault.has_plain_people(conn):
+        return "nobody is here yet; the first load will be under the key at hand"
+    vault.check(found, fingerprint)
+    return f"pseudonyms under key {fingerprint}, originals encrypted"
 
 
 def show(console: Console, conn: Connection) -> None:
