@@ -53,8 +53,8 @@ _KNOWN = (
     "x" * 5_000,
 )
 _SAID = st.one_of(st.sampled_from(_KNOWN), st.text(max_size=60))
-# Where a line is a row: what breaks lines or bytes refuses the whole file, and is a file
-# of its own among the others.
+# Where a line is a row: what breaks lines or bytes refuses the whole file, and is in
+# files of its own.
 _IN_A_LINE = st.one_of(
     st.sampled_from([k for k in _KNOWN if k.isprintable() or k.isspace()]),
     st.text(st.characters(exclude_categories=["Cs", "Cc", "Zl", "Zp"]), max_size=60),
@@ -207,7 +207,7 @@ def load_files(
             if "hostile.csv" not in str(error):
                 done.wrong.append(f"no file in: {error}")
             return
-        ids = [row["external_id"].strip() for row in records]
+        ids = [row["external_id"] for row in records]
         loaded = conn.execute(
             "select external_id from raw.cohort_patients where load_id = %s",
             (result.load_id,),

@@ -35,6 +35,7 @@ from python_scoring.access import protection
 from python_scoring.audit import heads
 from python_scoring.embedded import binaries
 from python_scoring.errors import BadInput, RiskmartError
+from python_scoring.identities import keys
 from python_scoring.turns import Tell
 from python_scoring.warehouse import Connection
 
@@ -625,7 +626,7 @@ def psql(
         pass
     sys.stdout.flush()
     program = str(binaries.client("psql"))
-    environment = {**os.environ, **config.libpq_environment()}
+    environment = {**keys.without_key(os.environ), **config.libpq_environment()}
     os.execve(program, [program, *(arguments or [])], environment)
 
 
@@ -694,3 +695,7 @@ def db_dsn() -> None:
     """Print where to connect, without a password."""
     given = {k: v for k, v in config.connection_parameters().items() if k != "password"}
     print(psycopg.conninfo.make_conninfo("", **given))
+
+
+# Commands of other rooms, which take what stands above.
+from python_scoring import cli_identities  # noqa: E402, F401

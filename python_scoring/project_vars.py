@@ -41,6 +41,17 @@ def count(name: str, *, least: int = 1) -> int:
     return value
 
 
+def days(name: str) -> int | None:
+    """Read a var that is a number of days, or null for ever.
+
+    Raises
+    ------
+    BadInput
+        It is something else.
+    """
+    return None if _read(name) is None else count(name, least=0)
+
+
 def version() -> str:
     """Read the project's version."""
     return str(_content()["version"])

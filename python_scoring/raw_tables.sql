@@ -3,6 +3,24 @@
 
 create schema if not exists raw;
 
+-- The key that people's pseudonyms are made under: its fingerprint, which leads to
+-- nothing. No row in a demo, where people are called what they came with.
+create table if not exists raw.identity_key (
+    is_one boolean primary key default true check (is_one),
+    fingerprint text not null,
+    in_force_since timestamptz not null default clock_timestamp()
+);
+
+-- What each pseudonym stands for, encrypted (Fernet): for `riskmart reidentify`, and
+-- for a change of the key.
+create table if not exists raw.patient_identifiers (
+    org_code text not null,
+    pseudonym text not null,
+    encrypted bytea not null,
+    key_fingerprint text not null,
+    primary key (org_code, pseudonym)
+);
+
 -- One row per file set taken in: whose cohort, as of when, for what.
 create table if not exists raw.loads (
     load_id bigint generated always as identity primary key,
@@ -478,6 +496,10 @@ on raw.new_patients (org_code, external_id, index_date, input_id);
 alter table raw.new_patients
 add column if not exists entry_id bigint generated always as identity;
 create unique index if not exists new_patients_entry on raw.new_patients (entry_id);
+
+-- The key that `content` is encrypted under (Fernet); null where it is plain.
+alter table raw.new_patient_raw_input
+add column if not exists key_fingerprint text;
 
 -- Which SQL made a person's features, from which record and among whose costs.
 create table if not exists raw.patient_feature_engineering_log (

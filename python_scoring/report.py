@@ -9,6 +9,7 @@ from rich.console import Console, Group
 from rich.table import Table
 
 from python_scoring import config
+from python_scoring.identities import status as identities
 from python_scoring.pipeline import Build
 from python_scoring.status import show_not_evaluated
 from python_scoring.tables import make_table
@@ -74,6 +75,7 @@ def show_build(console: Console, conn: Connection, done: Build) -> None:
     console.print(_steps(done))
     for warning in done.warnings:
         console.print(f"[yellow]warning[/] {warning}")
+    console.print(identities.in_a_line(conn), soft_wrap=True)
     console.print(where())
 
 

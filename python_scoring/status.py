@@ -10,6 +10,7 @@ from rich.markup import escape
 from python_scoring import config
 from python_scoring.access import protection
 from python_scoring.errors import BadInput
+from python_scoring.identities import status as identities
 from python_scoring.publication import builds
 from python_scoring.tables import query_table
 from python_scoring.warehouse import Connection
@@ -89,6 +90,7 @@ def show(console: Console, conn: Connection) -> None:
     unprotected = protection.why_off(conn)
     if unprotected:
         console.print(f"[yellow]warning[/] {unprotected}")
+    console.print(identities.in_a_line(conn), soft_wrap=True)
     for title, query in (
         ("Builds, latest first", _BUILDS),
         ("Loads", _LOADS),

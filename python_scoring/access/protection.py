@@ -62,6 +62,8 @@ _INTAKE = {
     "predictions": "select, insert",
     "scored_features": "select, insert",
     "builds": "select, update (intake_entry_id)",
+    "identity_key": "select",
+    "patient_identifiers": "select, insert",
     "new_patient_raw_input": "select, insert, update",
     "new_patients": "select, insert",
     "patient_feature_engineering_log": "select, insert",

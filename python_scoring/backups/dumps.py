@@ -15,6 +15,7 @@ from python_scoring.backups import manifest
 from python_scoring.backups.manifest import File
 from python_scoring.embedded import binaries
 from python_scoring.errors import RiskmartError
+from python_scoring.identities import keys
 
 _BLOCK_BYTES = 2**20
 
@@ -133,7 +134,7 @@ def _run(
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Run one of PostgreSQL's programs on the warehouse, and not beyond the block."""
     environment = {
-        **os.environ,
+        **keys.without_key(os.environ),
         **config.libpq_environment(),
         **{"LC_ALL": "C", "PGAPPNAME": "riskmart", "PGCLIENTENCODING": "UTF8"},
     }

@@ -123,12 +123,20 @@ _IDENTIFIER = _column(
     "pattern",
     "expected 16 hexadecimal digits",
     pattern="[0-9A-Fa-f]{16}",
+    identifies="person",
+)
+_NUMBER = _column(
+    "CLM_ID",
+    "pattern",
+    "expected 1 to 20 digits",
+    pattern="[0-9]{1,20}",
+    identifies="claim",
 )
 _ESRD = _column("BENE_ESRD_IND", "word", "expected Y or 0", codes=("Y", "0"))
 _CLAIM_KEY = ("CLM_ID", "SEGMENT")
 _CLAIM = (
     _IDENTIFIER,
-    _column("CLM_ID", "pattern", "expected 1 to 20 digits", pattern="[0-9]{1,20}"),
+    _NUMBER,
     _count("SEGMENT", 1, 99),
     _date("CLM_FROM_DT", may_be_blank=True),
     _date("CLM_THRU_DT", may_be_blank=True),

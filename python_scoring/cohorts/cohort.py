@@ -1,7 +1,9 @@
 """Cohort files: base fields of people at an index date, outcomes beside them."""
 
+from collections.abc import Callable
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -20,7 +22,6 @@ from python_scoring.cohorts.loads import (
 )
 from python_scoring.cohorts.rejects import Reject
 from python_scoring.cohorts.tables import SUFFIXES, Table, suffix
-from python_scoring.cohorts.values import shown
 from python_scoring.errors import BadInput
 
 template = layout.template
@@ -121,7 +122,7 @@ def _load(
         columns = layout.cohort_columns(request.org, request.as_of)
         rows = intake.take(patients, Target(_PATIENTS, columns, ("external_id",)))
         if outcomes is not None:
-            _take_outcomes(intake, request, patients.name, outcomes)
+            _take_outcomes(intake, request, patients, outcomes)
         return Written(rows, has_outcomes=outcomes is not None)
 
     return run(conn, request, tables, write)
@@ -139,17 +140,19 @@ def _find_outcomes(file: Path) -> Path | None:
 
 
 def _take_outcomes(
-    intake: Intake, request: Request, patients_file: str, outcomes: Table
+    intake: Intake, request: Request, patients: Table, outcomes: Table
 ) -> None:
     """Take outcomes in and hold them against the people that were taken."""
     columns = layout.outcome_columns(request.org, request.as_of)
-    intake.take(outcomes, Target(_OUTCOMES, columns, ("external_id",)))
+    intake.take(
+        outcomes, Target(_OUTCOMES, columns, ("external_id",), brings_people=False)
+    )
     if intake.rejects.is_hopeless:
         return
     # Nothing is known of rows this new, and a plan that guesses takes long.
     intake.cursor.execute(f"analyze {_PATIENTS}, {_OUTCOMES}")
-    _reject_strangers(intake, patients_file, outcomes)
-    _require_everybody(intake, outcomes.name)
+    _reject_strangers(intake, patients.name, outcomes)
+    _require_everybody(intake, patients, outcomes.name)
 
 
 def _reject_strangers(intake: Intake, patients_file: str, outcomes: Table) -> None:
@@ -167,18 +170,30 @@ def _reject_strangers(intake: Intake, patients_file: str, outcomes: Table) -> No
     )
     deleted = {external_id for (external_id,) in intake.cursor.fetchall()}
     intake.taken[_OUTCOMES] -= len(deleted)
-    strangers = deleted - intake.rejected_keys[patients_file]
+    strangers = deleted - _rejected(intake, patients_file)
     if strangers:
-        lines = find_lines(outcomes, "external_id", strangers)
+        lines = find_lines(outcomes, "external_id", strangers, _called(intake))
         intake.reject(
             [
-                Reject(outcomes.name, line, "external_id", shown(stranger), _NOBODY)
+                Reject(
+                    *(outcomes.name, line, "external_id"),
+                    *(intake.shown(stranger), _NOBODY),
+                )
                 for stranger, line in lines.items()
             ]
         )
 
 
-def _require_everybody(intake: Intake, file: str) -> None:
+def _called(intake: Intake) -> Callable[[Any], Any]:
+    return lambda external_ids: intake.names.of_people(intake.org, external_ids)
+
+
+def _rejected(intake: Intake, file: str) -> set[str]:
+    """People whose rows were rejected, by what they would be called here."""
+    return {intake.names.of(intake.org, one) for one in intake.rejected_keys[file]}
+
+
+def _require_everybody(intake: Intake, patients: Table, file: str) -> None:
     """Refuse outcomes that leave somebody out.
 
     A missing row could mean no readmission, or that nobody knows.
@@ -190,14 +205,23 @@ def _require_everybody(intake: Intake, file: str) -> None:
         " and outcomes.external_id = patients.external_id) order by external_id",
         (intake.load_id,),
     )
-    rejected = intake.rejected_keys[file]
-    missing = [repr(i) for (i,) in intake.cursor.fetchall() if i not in rejected]
+    rejected = _rejected(intake, file)
+    missing = [i for (i,) in intake.cursor.fetchall() if i not in rejected]
     if missing:
-        more = len(missing) - _LISTED_PEOPLE
-        names = ", ".join(missing[:_LISTED_PEOPLE])
+        shown = missing[:_LISTED_PEOPLE]
+        names = ", ".join(_say_who(intake, patients, shown))
+        more = len(missing) - len(shown)
         names += f" and {more:,} more" if more > 0 else ""
         raise BadInput(
             f"{file}, column external_id: no row for {len(missing):,} people of the "
             f"cohort: {names}; expected one for everybody, with days_to_readmission "
             "empty where there was none"
         )
+
+
+def _say_who(intake: Intake, patients: Table, people: list[str]) -> list[str]:
+    """Name people as they came; under a key, say where they stand in the file."""
+    if not intake.names.are_on:
+        return [repr(person) for person in people]
+    lines = find_lines(patients, "external_id", set(people), _called(intake))
+    return [f"the one of line {line}" for line in sorted(lines.values())]

@@ -1,7 +1,7 @@
 """Tables in files and in memory, by what they are."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -105,13 +105,23 @@ class FrameTable:
             yield Batch(lines, columns)
 
 
-def find_lines(table: Table, column: str, wanted: set[str]) -> dict[str, int]:
-    """Find the first line of each value of a column, by reading it once more."""
+def find_lines(
+    table: Table, column: str, wanted: set[str], names: Callable[[Any], Any]
+) -> dict[str, int]:
+    """Find the first line of each value of a column, by reading it once more.
+
+    Parameters
+    ----------
+    wanted
+        Values as they are called in the warehouse.
+    names
+        Gives an Arrow column as it is called there.
+    """
     found: dict[str, int] = {}
     values = pa.array(sorted(wanted), pa.string())
     for batch in table.batches([column]):
         texts = batch.columns[column].cast(pa.string())
-        is_wanted = pc.is_in(texts, value_set=values)
+        is_wanted = pc.is_in(names(texts), value_set=values)
         for place in np.flatnonzero(is_wanted.to_numpy(zero_copy_only=False)):
             found.setdefault(texts[int(place)].as_py(), int(batch.lines[place]))
     return found

@@ -1,7 +1,7 @@
 """Taking tables into the warehouse: read, check, set bad rows aside, copy."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain, islice
 from typing import Any
 
@@ -14,7 +14,10 @@ from python_scoring.cohorts.checks import CheckedBatch, Rule, SeenKeys, check_ba
 from python_scoring.cohorts.layout import match_columns
 from python_scoring.cohorts.rejects import KEPT_FOR_DISPLAY, Reject, Rejects, unfold
 from python_scoring.cohorts.tables import Batch, Table
-from python_scoring.cohorts.values import Column, Mask, shown
+from python_scoring.cohorts.values import Column, Fault, shown
+from python_scoring.identities import vault
+from python_scoring.identities.masks import mask
+from python_scoring.identities.pseudonyms import Pseudonyms
 
 Cursor = psycopg.Cursor[tuple[Any, ...]]
 
@@ -36,6 +39,8 @@ class Target:
         Faults between columns.
     is_strict
         Whether columns that are not in the layout are refused.
+    brings_people
+        Whether its people may be new; else another table of the load has them.
     """
 
     relation: str
@@ -43,6 +48,7 @@ class Target:
     key: tuple[str, ...]
     rule: Rule | None = None
     is_strict: bool = True
+    brings_people: bool = True
 
 
 @dataclass
@@ -55,12 +61,16 @@ class Intake:
         Bound on the number of rows, by file.
     taken
         Rows copied, by relation.
+    names
+        What people and claims are called in the warehouse.
     rejected_keys
         First key column of the rejected rows, by file.
     """
 
     cursor: Cursor
     load_id: int
+    org: str
+    names: Pseudonyms
     rejects: Rejects
     at_most: Mapping[str, int]
     taken: dict[str, int] = field(default_factory=dict)
@@ -84,11 +94,15 @@ class Intake:
         for batch in table.batches([name for name, _ in matched]):
             checked = check_batch(table.name, batch, matched, target.rule)
             self._check_key(target.key, seen, checked)
-            self._set_aside(table.name, batch, checked)
+            self._set_aside(table.name, batch, self._masked(target, checked))
             self._remember_keys(table, batch, checked, target.key[0])
             if not self.rejects.is_hopeless:
                 self._copy_good(target, batch, checked)
         return self.taken[target.relation]
+
+    def shown(self, identifier: str) -> str | None:
+        """Return how a rejected identifier is shown and stored."""
+        return mask(shown(identifier)) if self.names.are_on else shown(identifier)
 
     def reject(self, rejects: Sequence[Reject]) -> None:
         """Set aside rows that were read as good and turned out to be bad."""
@@ -105,6 +119,21 @@ class Intake:
         reason = f"expected each {' and '.join(key)} once; an earlier row has it"
         checked.add(key[0], reason, is_repeat)
 
+    def _masked(self, target: Target, checked: CheckedBatch) -> CheckedBatch:
+        """Hide what stands in columns of identifiers, under a key."""
+        if not self.names.are_on:
+            return checked
+        hidden = {column.name for column in target.columns if column.identifies}
+
+        def masked(fault: Fault) -> Fault:
+            is_hidden = fault.column in hidden
+            return replace(
+                fault,
+                values=[mask(value) if is_hidden else value for value in fault.values],
+            )
+
+        return replace(checked, faults=[masked(fault) for fault in checked.faults])
+
     def _set_aside(self, file: str, batch: Batch, checked: CheckedBatch) -> None:
         malformed = len(batch.malformed)
         bad = int(checked.is_bad.sum()) + malformed
@@ -114,7 +143,7 @@ class Intake:
         for line in batch.malformed:
             self.rejects.count_faults(file, _WHOLE_LINE, line.reason, 1)
         self._keep_and_write(
-            Reject(file, m.line, _WHOLE_LINE, shown(",".join(m.fields)), m.reason)
+            Reject(file, m.line, _WHOLE_LINE, self.shown(",".join(m.fields)), m.reason)
             for m in batch.malformed
         )
         self._keep_and_write(unfold(file, batch.lines, checked.faults))
@@ -150,22 +179,38 @@ class Intake:
         for column in target.columns:
             if column.target and column.name in checked.parsed:
                 values[column.target] = checked.parsed[column.name]
-        self.taken[target.relation] += self._copy(
-            target.relation, values, ~checked.is_bad
-        )
-
-    def _copy(self, relation: str, values: dict[str, Any], is_good: Mask) -> int:
-        """Copy the good rows, written out by Arrow: no Python object a row."""
         rows = pa.table(values)
-        if not is_good.all():
-            rows = rows.filter(pa.array(is_good))
+        if checked.is_bad.any():
+            rows = rows.filter(pa.array(~checked.is_bad))
+        for column in target.columns:
+            if column.identifies:
+                rows = self._renamed(target, rows, column)
+        self._copy(target.relation, rows)
+        self.taken[target.relation] += len(rows)
+
+    def _renamed(self, target: Target, rows: Any, column: Column) -> Any:
+        """Call people and claims what they are called here, and keep the originals."""
+        if not self.names.are_on:
+            return rows
+        given = rows.column(column.target)
+        if column.identifies == "claim":
+            renamed = self.names.of_claims(given)
+        else:
+            if target.brings_people:
+                people = given.unique().to_pylist()
+                vault.remember(self.cursor.connection, self.names, self.org, people)
+            renamed = self.names.of_people(self.org, given)
+        place = rows.column_names.index(column.target)
+        return rows.set_column(place, column.target, renamed)
+
+    def _copy(self, relation: str, rows: Any) -> None:
+        """Copy rows, written out by Arrow: no Python object a row."""
         buffer = pa.BufferOutputStream()
         options = arrow_csv.WriteOptions(include_header=False)
         arrow_csv.write_csv(rows, buffer, options)
-        statement = _copy_statement(relation, values, "(format csv)")
+        statement = _copy_statement(relation, rows.column_names, "(format csv)")
         with self.cursor.copy(statement) as copy:
             copy.write(memoryview(buffer.getvalue()))
-        return len(rows)
 
 
 def _copy_statement(

@@ -24,6 +24,7 @@ _EXTERNAL_ID = Column(
     "external_id",
     "identifier",
     "expected an identifier of 1 to 200 printable characters",
+    identifies="person",
 )
 _EXAMPLE = {
     "external_id": "A-0001",

@@ -17,6 +17,7 @@ from python_scoring.cohorts.layout import LAST_OUTCOME_DAY
 from python_scoring.cohorts.rejects import KEPT_FOR_DISPLAY, Reject, Rejects
 from python_scoring.cohorts.tables import Table
 from python_scoring.errors import BadInput
+from python_scoring.identities import vault
 
 Source = Literal["cms", "cohort", "synth"]
 Purpose = Literal["cohort", "training"]
@@ -165,22 +166,23 @@ def run(
     Raises
     ------
     BadInput
-        The files are not what they should be, too many rows are bad, or another
+        The files are not what they should be, too many rows are bad, another
         cohort of the same organization and day is there and `replace` is not
-        asked for. Nothing was written.
+        asked for, or the key is not the one in force. Nothing was written.
     """
     request.check()
     digest, at_most = _digest(request, tables)
     with connection.transaction(), connection.cursor() as cursor:
         _lock(cursor, request.org)
+        names = vault.in_force(connection)
         known = _find_same(cursor, request, digest)
         if known:
             return known
         replaced = _make_way(cursor, request)
-        names = [table.name for table in tables.values()]
-        load_id = _register(cursor, request, digest, names)
+        files = [table.name for table in tables.values()]
+        load_id = _register(cursor, request, digest, files)
         rejects = Rejects(request.max_reject_share)
-        intake = Intake(cursor, load_id, rejects, at_most)
+        intake = Intake(cursor, load_id, request.org, names, rejects, at_most)
         written = write(intake)
         rejects.enforce()
         _complete(cursor, load_id, written, rejects.rejected)

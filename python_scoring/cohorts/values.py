@@ -47,6 +47,8 @@ class Column:
         Whether a file without the column is refused.
     may_be_blank
         Whether a row may leave it empty.
+    identifies
+        What it tells: a person or a claim, whom the warehouse calls otherwise.
     """
 
     name: str
@@ -59,6 +61,7 @@ class Column:
     pattern: str = ""
     is_required: bool = True
     may_be_blank: bool = False
+    identifies: Literal["", "person", "claim"] = ""
 
 
 @dataclass(frozen=True)

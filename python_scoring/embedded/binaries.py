@@ -12,8 +12,12 @@ from python_scoring.errors import RiskmartError
 _INSTALLATION = "pginstall18"
 MAJOR_VERSION = 18
 
-# What would lead a server's programs to other files, places or people.
-_MISLEADING = ("PG", "LD_LIBRARY_PATH", "LD_PRELOAD", "DYLD_", "LC_", "LANG")
+# What would lead a server's programs to other files, places or people; and the key,
+# since whoever owns the database reads the environment of its server.
+_MISLEADING = (
+    *("PG", "LD_LIBRARY_PATH", "LD_PRELOAD", "DYLD_", "LC_", "LANG"),
+    *("RISKMART_KEY", "RISKMART_NEW_KEY"),
+)
 
 
 def installation() -> Path:

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from python_scoring import warehouse
 from python_scoring.audit import store as trail
 from python_scoring.errors import BadInput
+from python_scoring.identities import vault
+from python_scoring.identities.pseudonyms import Pseudonyms
 from python_scoring.intake import answer, store, world
 from python_scoring.intake.answer import Answer
 from python_scoring.intake.documents import Document
@@ -60,16 +62,17 @@ class Intake:
         GateFailed
             What the models make of them fails a data test; nothing is kept.
         BadInput
-            Nothing is published yet, or the build's model cannot be used here.
+            Nothing is published yet, the build's model cannot be used here, or the key
+            is not the one in force.
         """
         given = None
         received = store.read(documents)
         self._open_model()
         try:
             with self.conn.transaction():
-                build = self._published()
-                inputs = store.keep(self.conn, received)
-                given = self._take(build, inputs, is_all_or_nothing, is_dry_run)
+                build, names = self._published()
+                inputs = store.keep(self.conn, received, names)
+                given = self._take(build, names, inputs, is_all_or_nothing, is_dry_run)
                 if is_dry_run:
                     raise _Undone
         except _Undone:
@@ -84,21 +87,22 @@ class Intake:
         -------
         None where nothing waits.
         """
-        found = store.waiting(self.conn, most)
-        if not found:
+        if not store.is_waiting(self.conn):
             return None
+        with self.conn.transaction():
+            found = store.waiting(self.conn, most, vault.in_force(self.conn))
         self._open_model()
         with self.conn.transaction():
-            build = self._published()
+            build, names = self._published()
             inputs = store.still_waiting(self.conn, found)
-            return self._take(build, inputs) if inputs else None
+            return self._take(build, names, inputs) if inputs else None
 
     def reject_waiting(self, why: str) -> Answer | None:
         """Reject the first of what waits, unread: it was tried, and failed."""
         with self.conn.transaction():
-            build = self._published()
+            build, names = self._published()
             first = store.first_waiting(self.conn, why)
-            return self._take(build, [first] if first else [])
+            return self._take(build, names, [first] if first else [])
 
     def _open_model(self) -> None:
         """Do what takes long and needs no turn."""
@@ -106,8 +110,8 @@ class Intake:
         if build:
             increment.open_model(self.conn, build.build_id)
 
-    def _published(self) -> BuildRecord:
-        """Wait for our turn, and find the build that readers have."""
+    def _published(self) -> tuple[BuildRecord, Pseudonyms]:
+        """Wait for our turn; find the build that readers have, and the key in force."""
         world.lock(self.conn)
         build = builds.published(self.conn)
         if build is None:
@@ -115,19 +119,20 @@ class Intake:
                 "nobody can be taken in before a build is published; run "
                 "`riskmart build`"
             )
-        return build
+        return build, vault.in_force(self.conn)
 
     def _take(
         self,
         build: BuildRecord,
+        names: Pseudonyms,
         inputs: Sequence[Input],
         is_all_or_nothing: bool = False,
         is_dry_run: bool = False,
     ) -> Answer:
-        checked = store.check(inputs, self._organizations(build))
+        checked = store.check(inputs, self._organizations(build), names)
         if is_all_or_nothing and any(one.faults for one in checked):
             checked = [one.withheld(_WITHHELD) for one in checked]
-        entries = store.enter(self.conn, checked)
+        entries = store.enter(self.conn, checked, names)
         if any(entry.outcome == "accepted" for entry in entries):
             world.catch_up(self._world(build))
         given = answer.collect(self.conn, build, entries, is_dry_run)

@@ -53,9 +53,9 @@ order by predictions.patient_id, predictions.prediction_window
 class Answer:
     """What became of each record, and what the marts say of those people.
 
-    ``people`` is by organization's code and external id: identity, department, the
-    27 features, and for each window risk, tier, reasons and return, with how many
-    stand above in the target list (None where the person is not in it).
+    ``people`` is by organization's code and name in the warehouse: identity,
+    department, the 27 features, and for each window risk, tier, reasons and return,
+    with how many stand above in the target list (None where the person is not in it).
     """
 
     build_id: int
@@ -113,6 +113,10 @@ def collect(
         for person in people.values():
             person |= {"patient_id": None, "patient_uuid": None}
     by_person = {(p["org_code"], p["external_id"]): p for p in people.values()}
+    for entry in entries:
+        if entry.person in by_person:
+            # To their sender, people are who they were sent as.
+            by_person[entry.person]["external_id"] = entry.external_id
     return Answer(build.build_id, is_dry_run, entries, by_person)
 
 

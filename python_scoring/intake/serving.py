@@ -58,4 +58,6 @@ def _take_one(intake: Intake, complain: Callable[[Exception], None]) -> Answer |
         return intake.reject_waiting(str(error))
     except Exception as error:
         complain(error)
-        return intake.reject_waiting(f"a record that riskmart can read ({error!r})")
+        # Without its words: they may hold what the record says of somebody.
+        name = type(error).__name__
+        return intake.reject_waiting(f"a record that riskmart can read ({name})")

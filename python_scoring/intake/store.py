@@ -10,6 +10,9 @@ from uuid import uuid4
 from psycopg import sql
 
 from python_scoring import warehouse
+from python_scoring.identities import vault
+from python_scoring.identities.masks import mask_fault
+from python_scoring.identities.pseudonyms import Pseudonyms
 from python_scoring.intake import documents, record
 from python_scoring.intake.documents import Document
 from python_scoring.intake.record import CONDITIONS, Fault, PatientRecord
@@ -17,6 +20,8 @@ from python_scoring.warehouse import Connection
 
 Outcome = Literal["accepted", "unchanged", "rejected"]
 Person = tuple[str, str]
+
+DEMO = Pseudonyms()
 
 # Somebody may be a day ahead of the server.
 _TOLERANCE = timedelta(days=1)
@@ -41,19 +46,20 @@ class Received:
 
 @dataclass(frozen=True)
 class Input:
-    """A record that was kept."""
+    """A record that was kept; ``is_plain`` where its bytes are not encrypted yet."""
 
     input_id: int
     received_at: datetime
     received: Received
+    is_plain: bool = False
 
 
 @dataclass(frozen=True)
 class Entry:
     """One record and what became of it.
 
-    ``person``, organization and external id, is None where it was rejected, and so is
-    the day that the record is of.
+    ``person``, organization and what somebody is called in the warehouse, is None where
+    it was rejected, and so are the day that the record is of and the external id.
     """
 
     input_id: int
@@ -62,6 +68,7 @@ class Entry:
     person: Person | None
     faults: Sequence[Fault]
     index_date: date | None = None
+    external_id: str | None = None
 
 
 @dataclass(frozen=True)
@@ -71,6 +78,12 @@ class Checked:
     given: Input
     values: tuple[Any, ...] | None
     faults: list[Fault]
+
+    @property
+    def external_id(self) -> str | None:
+        """What its sender calls the person."""
+        says = self.given.received.record
+        return says.external_id if says and self.values else None
 
     @property
     def person(self) -> Person | None:
@@ -93,22 +106,25 @@ def _read(document: Document) -> Received:
     return Received(document, *record.read(document.fields))
 
 
-def keep(conn: Connection, received: Iterable[Received]) -> list[Input]:
-    """Write down what was received, to the byte."""
+def keep(
+    conn: Connection, received: Iterable[Received], names: Pseudonyms = DEMO
+) -> list[Input]:
+    """Write down what was received, to the byte; encrypted where there is a key."""
     by_position = {one.document.position: one for one in received}
     submission = uuid4()
-    columns = ("submission_id", "position", "content", "source_system")
-    statement = "copy {} (submission_id, position, content, source_system) from stdin"
+    columns = (
+        *("submission_id", "position", "content", "key_fingerprint", "source_system"),
+    )
+    listed = sql.SQL(", ").join(map(sql.Identifier, columns))
+    statement = sql.SQL("copy {} ({}) from stdin (format binary)")
     with (
         warehouse.filling(conn, "raw.new_patient_raw_input", columns) as place,
-        conn.cursor().copy(
-            sql.SQL(statement + " (format binary)").format(place)
-        ) as copy,
+        conn.cursor().copy(statement.format(place, listed)) as copy,
     ):
-        copy.set_types(("uuid", "int4", "bytea", "text"))
+        copy.set_types(("uuid", "int4", "bytea", "text", "text"))
         for position, one in by_position.items():
-            content, source = one.document.content, _source(one)
-            copy.write_row((submission, position, content, source))
+            content, key = _at_rest(one, names), _fingerprint(names)
+            copy.write_row((submission, position, content, key, _source(one)))
     kept = conn.execute(
         "select input_id, received_at, position from raw.new_patient_raw_input"
         " where submission_id = %s order by position",
@@ -117,39 +133,62 @@ def keep(conn: Connection, received: Iterable[Received]) -> list[Input]:
     return [Input(row[0], row[1], by_position[row[2]]) for row in kept]
 
 
+def _at_rest(received: Received, names: Pseudonyms) -> bytes:
+    content = received.document.content
+    return names.key.fernet.encrypt(content) if names.key else content
+
+
+def _fingerprint(names: Pseudonyms) -> str | None:
+    return names.key.fingerprint if names.key else None
+
+
 def _source(received: Received) -> str | None:
     """Say where it says that it comes from, if that is a system we know."""
     given = (received.document.fields or {}).get("source_system")
     return given if given in record.SOURCE_SYSTEMS else None
 
 
-def waiting(conn: Connection, most: int) -> list[Input]:
+def is_waiting(conn: Connection) -> bool:
+    """Whether other programs have put something there."""
+    row = conn.execute(
+        "select exists (select from raw.new_patient_raw_input"
+        " where processed_at is null)"
+    ).fetchone()
+    return bool(row and row[0])
+
+
+def waiting(conn: Connection, most: int, names: Pseudonyms = DEMO) -> list[Input]:
     """Read records that other programs have put there, the first ones first.
 
-    The bytes of each are one JSON object; anything else is a fault of it.
+    The bytes of each are one JSON object; anything else is a fault of it. They are
+    plain, or encrypted by a change of the key since.
     """
     rows = conn.execute(
-        "select input_id, received_at, content from raw.new_patient_raw_input"
+        "select input_id, received_at, content, key_fingerprint"
+        " from raw.new_patient_raw_input"
         " where processed_at is null order by input_id limit %s",
         (most,),
     ).fetchall()
-    return [
-        Input(input_id, received_at, _read(documents.one(bytes(content), position)))
-        for position, (input_id, received_at, content) in enumerate(rows, start=1)
-    ]
+    found = []
+    for position, (input_id, received_at, content, key) in enumerate(rows, start=1):
+        plain = vault.opened(bytes(content), key, names)
+        document = _read(documents.one(plain, position))
+        found.append(Input(input_id, received_at, document, is_plain=key is None))
+    return found
 
 
 def first_waiting(conn: Connection, why: str) -> Input | None:
     """Find the first one that waits, unread: its fault is known already."""
     row = conn.execute(
-        "select input_id, received_at from raw.new_patient_raw_input"
+        "select input_id, received_at, content, key_fingerprint is null"
+        " from raw.new_patient_raw_input"
         " where processed_at is null order by input_id limit 1"
     ).fetchone()
     if row is None:
         return None
-    unread = Document(1, b"", None, why)
-    input_id, received_at = row
-    return Input(input_id, received_at, _read(unread))
+    input_id, received_at, content, is_plain = row
+    unread = Document(1, bytes(content), None, why)
+    return Input(input_id, received_at, _read(unread), is_plain)
 
 
 def still_waiting(conn: Connection, inputs: Sequence[Input]) -> list[Input]:
@@ -180,19 +219,25 @@ def _person_of(given: Input) -> Person | None:
     return (says.org_code, says.external_id) if says else None
 
 
-def check(inputs: Sequence[Input], organizations: Iterable[str]) -> list[Checked]:
+def check(
+    inputs: Sequence[Input], organizations: Iterable[str], names: Pseudonyms = DEMO
+) -> list[Checked]:
     """Check records that were kept, each by itself and beside the others.
 
     Parameters
     ----------
     organizations
         Codes of those that have a cohort to be ranked in.
+    names
+        What people are called in the warehouse.
     """
     known = sorted(organizations)
-    return _without_repeats([_check(given, known) for given in inputs])
+    return _without_repeats([_check(given, known, names) for given in inputs])
 
 
-def enter(conn: Connection, checked: Sequence[Checked]) -> list[Entry]:
+def enter(
+    conn: Connection, checked: Sequence[Checked], names: Pseudonyms = DEMO
+) -> list[Entry]:
     """Enter the good ones, and note what became of each.
 
     A record that says what the person's record of that day says already is
@@ -206,11 +251,13 @@ def enter(conn: Connection, checked: Sequence[Checked]) -> list[Entry]:
         if outcome == "accepted" and one.values:
             rows.append((one.given.input_id, *one.values, one.given.received_at))
     _write(conn, rows)
-    _note(conn, entries, [_source(one.given.received) for one in checked])
+    _remember(conn, checked, names)
+    _note(conn, entries, [_source(one.given.received) for one in checked], names)
+    _encrypt(conn, [one.given for one in checked], names)
     return entries
 
 
-def _check(given: Input, organizations: Sequence[str]) -> Checked:
+def _check(given: Input, organizations: Sequence[str], names: Pseudonyms) -> Checked:
     says, faults = given.received.record, list(given.received.faults)
     if says is None:
         return Checked(given, None, faults)
@@ -221,14 +268,15 @@ def _check(given: Input, organizations: Sequence[str]) -> Checked:
     latest = (given.received_at + _TOLERANCE).date()
     if says.index_date > latest:
         faults.append(Fault("index_date", str(says.index_date), "a day that has come"))
-    return Checked(given, None if faults else _values(says), faults)
+    return Checked(given, None if faults else _values(says, names), faults)
 
 
-def _values(read: PatientRecord) -> tuple[Any, ...]:
-    """Arrange a record as `_COLUMNS`."""
+def _values(read: PatientRecord, names: Pseudonyms) -> tuple[Any, ...]:
+    """Arrange a record as `_COLUMNS`, under the name that the person has here."""
     flags = (int(read.has(name)) for name in CONDITIONS)
+    called = names.of(read.org_code, read.external_id)
     return (
-        *(read.org_code, read.external_id, read.source_system),
+        *(read.org_code, called, read.source_system),
         *(read.index_date, read.birth_date, read.age),
         *(read.gender, read.race, int(read.has_esrd), *flags),
         *(read.total_admissions, read.total_hospital_days, read.last_admission_date),
@@ -243,7 +291,7 @@ def _without_repeats(checked: Sequence[Checked]) -> list[Checked]:
     for one in checked:
         if one.person and one.person in first:
             words = f"once in a submission; record {first[one.person]} has it already"
-            fault = Fault("external_id", one.person[1], words)
+            fault = Fault("external_id", one.external_id, words)
             kept.append(Checked(one.given, None, [fault]))
             continue
         if one.person:
@@ -280,7 +328,15 @@ def _outcome(one: Checked, standing: dict[tuple[Any, ...], tuple[Any, ...]]) -> 
 def _entry(one: Checked, outcome: Outcome) -> Entry:
     position = one.given.received.document.position
     day = one.values[3] if one.values else None
-    return Entry(one.given.input_id, position, outcome, one.person, one.faults, day)
+    return Entry(
+        one.given.input_id,
+        position,
+        outcome,
+        one.person,
+        one.faults,
+        day,
+        one.external_id,
+    )
 
 
 def _write(conn: Connection, rows: Sequence[tuple[Any, ...]]) -> None:
@@ -295,11 +351,47 @@ def _write(conn: Connection, rows: Sequence[tuple[Any, ...]]) -> None:
             copy.write_row(row)
 
 
+def _remember(conn: Connection, checked: Sequence[Checked], names: Pseudonyms) -> None:
+    people: dict[str, list[str]] = {}
+    for one in checked:
+        if one.person and one.external_id:
+            people.setdefault(one.person[0], []).append(one.external_id)
+    for org_code, external_ids in people.items():
+        vault.remember(conn, names, org_code, external_ids)
+
+
+def _encrypt(conn: Connection, inputs: Sequence[Input], names: Pseudonyms) -> None:
+    """Encrypt what other programs have left plain."""
+    plain = [one for one in inputs if one.is_plain and names.key]
+    if not plain:
+        return
+    conn.execute(
+        "update raw.new_patient_raw_input as inputs"
+        " set content = sealed.content, key_fingerprint = %s"
+        " from unnest(%s::bigint[], %s::bytea[]) as sealed (input_id, content)"
+        " where inputs.input_id = sealed.input_id",
+        (
+            _fingerprint(names),
+            [one.input_id for one in plain],
+            [_at_rest(one.received, names) for one in plain],
+        ),
+    )
+
+
+def _stored(fault: Fault, names: Pseudonyms) -> dict[str, Any]:
+    """Give a fault as it is stored: under a key, without what may identify anybody."""
+    known = frozenset(PatientRecord.model_fields)
+    return mask_fault(asdict(fault), known) if names.are_on else asdict(fault)
+
+
 def _note(
-    conn: Connection, entries: Sequence[Entry], sources: Sequence[str | None]
+    conn: Connection,
+    entries: Sequence[Entry],
+    sources: Sequence[str | None],
+    names: Pseudonyms,
 ) -> None:
     """Note what became of each, in one statement: an update apiece takes seconds."""
-    faults = [json.dumps([asdict(fault) for fault in e.faults]) for e in entries]
+    faults = [json.dumps([_stored(f, names) for f in e.faults]) for e in entries]
     conn.execute(
         "update raw.new_patient_raw_input as inputs set outcome = notes.outcome,"
         " faults = case when notes.outcome = 'rejected' then notes.faults::jsonb end,"

@@ -19,6 +19,10 @@ GRIDS = {
     "dept_risk_distribution": 150,
     "high_risk_by_department": 60,
     "roi_by_department": 30,
+    "org_tier_summary_suppressed": 15,
+    "tier_migration_suppressed": 75,
+    "dept_risk_distribution_suppressed": 150,
+    "roi_by_department_suppressed": 30,
 }
 MARTS = {
     *GRIDS,

@@ -26,6 +26,7 @@ from python_scoring.warehouse import Connection
 
 # The rows of a mart that one is chosen from; of some marts, kinds of rows.
 _GRID = ("patient_count > 0", "patient_count = 0")
+_SUPPRESSED = ("patient_count is not null", "patient_count is null")
 MARTS = {
     **dict.fromkeys(("organizations", "departments", "patients"), ("true",)),
     "patient_features": ("true",),
@@ -41,6 +42,11 @@ MARTS = {
     "dept_risk_distribution": _GRID,
     "high_risk_by_department": _GRID,
     "roi_by_department": _GRID,
+    **dict.fromkeys(
+        ("org_tier_summary_suppressed", "dept_risk_distribution_suppressed"),
+        _SUPPRESSED,
+    ),
+    "roi_by_department_suppressed": (*_SUPPRESSED, "excellent_roi_count is null"),
     "risk_sums": ("true",),
     "roi_sums": ("true",),
     **dict.fromkeys(
@@ -58,6 +64,8 @@ _NOT_BUILT = {"builds"}
 _NOT_SWEPT = {"model_registry", "model_terms", "model_evaluations"}
 # Has no rows here, where no cohort took another's place: test_tier_migration.py.
 _NOT_SWEPT |= {"tier_change_sums"}
+# And this one has no count here: test_suppression.py.
+_NOT_SWEPT |= {"tier_migration_suppressed"}
 # What these show is in the tables above.
 _VIEWS = {"prediction_reasons", "cohort_comparison"}
 
