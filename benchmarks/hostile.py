@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import unicodedata
 from dataclasses import dataclass, field
 from datetime import date
 from operator import itemgetter
@@ -159,10 +160,10 @@ def hand_in(intake: Intake, count: int, seed: int = 0) -> Storm:
             if entry.outcome == "rejected":
                 if not entry.faults or not all(f.expected for f in entry.faults):
                     done.wrong.append(f"no reason for {record!r}")
-            elif _kept(intake.conn, entry.input_id) not in (
-                record["external_id"],
-                None,
-            ):
+                continue
+            # Blanks around an identifier are no part of it, and letters are composed.
+            said = unicodedata.normalize("NFC", record["external_id"].strip())
+            if _kept(intake.conn, entry.input_id) not in (said, None):
                 done.wrong.append(f"not as it came: {record['external_id']!r}")
 
     one()

