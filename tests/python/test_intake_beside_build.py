@@ -4,6 +4,7 @@ import pytest
 from copies import Copy
 from test_add import person, take
 
+from benchmarks.readers import protections
 from python_scoring import pipeline, warehouse
 from python_scoring.errors import BadInput
 from python_scoring.intake import world
@@ -22,9 +23,15 @@ def test_people_of_the_cohort_may_come_at_every_step(clone: Copy) -> None:
             take(person(external_id=f"NEW-{len(came)}"))
             came.append(external_id)
 
+    with warehouse.connect() as conn:
+        protected = protections(conn)
     done = pipeline.build(on_step=hand_in)
     assert done.published is not None
     assert len(came) >= 5
+    # Grants, policies and owners survive: the new build has what the first one had.
+    with warehouse.connect() as conn:
+        assert protections(conn) == protected
+    assert len(protected) > 300
     assert clone.value("select count(*) from marts.patients") == 3000 + len(came)
     shown = clone.rows(
         "select external_id from marts.patients inner join raw.patient_registry"
