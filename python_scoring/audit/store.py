@@ -17,9 +17,16 @@ _PREPARE_LOCK = 0xA0D18
 _TABLES = Path(__file__).with_name("tables.sql").read_text(encoding="utf-8")
 _HAND_OVER = Path(__file__).with_name("hand_over.sql").read_text(encoding="utf-8")
 
+# Whose the tables are, or will be.
 _OWNER = """
-select pg_get_userbyid(nspowner), pg_has_role(nspowner, 'usage')
-from pg_namespace where nspname = 'audit'
+select pg_get_userbyid(owner), pg_has_role(owner, 'usage')
+from (
+    select coalesce(
+        (select nspowner from pg_namespace where nspname = 'audit'),
+        to_regrole('riskmart_audit_keeper')::oid
+    ) as owner
+) as found
+where owner is not null
 """
 _APPEND = "select audit.append(%s, %s, %s, %s, %s, %s)"
 
@@ -64,7 +71,8 @@ def _check_owner(conn: Connection) -> None:
         raise BadInput(
             f"the tables of the trail (schema audit) are not as this version of "
             f"riskmart has them, and belong to {row[0]}; expected a database user who "
-            "may act as that role, or a superuser: `riskmart db init-roles` as one"
+            "may act as that role, or a superuser: `riskmart db init-roles`, as one, "
+            "brings them up to date"
         )
 
 

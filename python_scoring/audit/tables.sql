@@ -268,6 +268,5 @@ select
     audit.make_append_only('audit.anchors'),
     audit.make_append_only('audit.access_log');
 
-revoke all on schema audit from public;
 revoke all on all tables in schema audit from public;
 revoke all on all functions in schema audit from public;

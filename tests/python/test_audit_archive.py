@@ -124,7 +124,7 @@ def test_the_database_itself_keeps_a_year(trail: Connection) -> None:
         "select month, hash from audit.anchors, audit.head()"
     ).fetchone()
     assert row
-    for years in (0, 1):
+    for years in (-1, 0, 1):
         with pytest.raises(psycopg.errors.RaiseException, match="is to be kept"):
             trail.execute(
                 "select audit.drop_month(%s, 1, %s, %s, 'f', 's')", (*row, years)
@@ -137,8 +137,14 @@ def test_only_the_oldest_month_can_go(old: Connection) -> None:
 
 
 def test_only_what_is_in_the_file_can_go(old: Connection) -> None:
-    with pytest.raises(psycopg.errors.RaiseException, match="not what was archived"):
-        old.execute("select audit.drop_month('2015-11-01', 3, 'other', 7, 'f', 's')")
+    row = old.execute("select hash from audit.audit_log where entry_id = 3").fetchone()
+    assert row
+    for entries, last_hash in ((3, "other"), (2, *row)):
+        with pytest.raises(psycopg.errors.RaiseException, match="not what was"):
+            old.execute(
+                "select audit.drop_month('2015-11-01', %s, %s, 7, 'f', 's')",
+                (entries, last_hash),
+            )
 
 
 def test_a_folder_that_is_not_there_is_not_made(

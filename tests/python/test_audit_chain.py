@@ -209,11 +209,12 @@ def test_tampering_shows(trail: Connection, kind: str) -> None:
     assert re.search(words, faults(trail)), faults(trail)
 
 
-def test_a_replaced_chain_shows(trail: Connection) -> None:
+@pytest.mark.parametrize("entries", [5, 7])
+def test_a_replaced_chain_shows(trail: Connection, entries: int) -> None:
     record(trail)
     heads.note(trail)
     tamper(trail, "truncate audit.audit_log, audit.anchors")
-    record(trail, 7)
+    record(trail, entries)
     # Whoever goes on with it does not hide it.
     heads.note(trail)
     found = verify.verify(trail)

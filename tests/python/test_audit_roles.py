@@ -198,6 +198,19 @@ def test_prepare_says_what_to_do_where_it_may_not(kept: Connection) -> None:
     assert actions(kept) == ["load", "load"]
 
 
+def test_where_there_is_a_keeper_nobody_else_founds_a_trail(kept: Connection) -> None:
+    kept.execute("drop schema audit cascade")
+    row = kept.execute("select current_database()").fetchone()
+    assert row
+    kept.execute(f"grant create on database {row[0]} to riskmart_builder".encode())
+    kept.execute("set role riskmart_builder")
+    with pytest.raises(BadInput, match=f"belong to {KEEPER}"):
+        store.prepare(kept)
+    kept.execute("set role none")
+    store.prepare(kept)
+    test_everything_belongs_to_the_keeper(kept)
+
+
 def test_hand_over_without_roles_does_nothing(trail: Connection) -> None:
     store.hand_over(trail)
     row = trail.execute(

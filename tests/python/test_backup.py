@@ -119,7 +119,8 @@ def state() -> dict[str, Any]:
         conn.execute("set search_path = ''")
         found = {k: conn.execute(q.encode()).fetchall() for k, q in CATALOG.items()}
         for name, kind, *_ in found["relations"]:
-            if kind == "r":
+            # The trail goes on: backup and restore are noted there.
+            if kind == "r" and not name.startswith("audit.audit_log_"):
                 quoted = psycopg.sql.Identifier(*name.split(".", 1))
                 query = psycopg.sql.SQL(
                     "select count(*), md5(string_agg(t::text, '|' order by t::text))"

@@ -30,6 +30,7 @@ COMMANDS = (
         "backup",
         "restore",
     ),
+    *("audit", "audit verify", "audit show", "audit archive", "audit import-log"),
     *("status", "sql", "psql", "dbt", "test", "db", "db start", "db stop", "db dsn"),
 )
 
