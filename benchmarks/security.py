@@ -22,7 +22,7 @@ from benchmarks import (
     security_secrets,
     security_suppression,
 )
-from python_scoring import pipeline, warehouse
+from python_scoring import pipeline, server, warehouse
 from python_scoring.cohorts import cohort, generator
 from python_scoring.intake import adding
 from python_scoring.publication import publish
@@ -44,6 +44,7 @@ def main(arguments: list[str] | None = None) -> None:
         print(f"  {name} ...", file=sys.stderr, flush=True)
         with run.fresh_home(options.folder):
             rows += PARTS[name](options)
+            server.start()
             machine = machine or measure.machine()
     print(f"Measured on {machine['date']}; PostgreSQL {machine['postgresql']}.\n")
     print("| tried | times | found |\n| --- | ---: | ---: |")

@@ -46,7 +46,12 @@ def look_everywhere() -> list[tuple[str, int, int]]:
             "query statistics": _statements(),
             "rows of every table": _database(),
         }
-        return [_count(where, texts, needles) for where, texts in places.items()]
+        with warehouse.connect() as conn:
+            version = conn.info.server_version // 10000
+        return [
+            _count(f"{where} (PostgreSQL {version})", texts, needles)
+            for where, texts in places.items()
+        ]
 
 
 def _count(
@@ -119,6 +124,8 @@ def _server(home: Path) -> Iterator[str | None]:
         yield password
     finally:
         subprocess.run([DEBIAN / "pg_ctl", "-D", data, "-m", "fast", "stop"], **run)
+        for name in ("PGHOST", "PGPORT", "PGUSER", "PGPASSWORD", "PGDATABASE"):
+            del os.environ[name]
 
 
 def _use(home: Path) -> list[str]:

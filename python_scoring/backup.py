@@ -14,6 +14,7 @@ from pathlib import Path
 import psycopg
 
 from python_scoring import config, project_vars, server, turns, warehouse
+from python_scoring.access import roles
 from python_scoring.audit import store as trail
 from python_scoring.backups import contents, dumps, manifest, models
 from python_scoring.backups.manifest import Manifest
@@ -171,10 +172,11 @@ def _hidden(path: Path) -> Path:
 def _write(folder: Path, made_at: datetime) -> tuple[str, ...]:
     """Write dump, models and the list of them, all as of one moment."""
     with warehouse.connect() as conn:
+        role = roles.become_backup(conn)
         conn.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         tables = contents.measure(conn)
         files, notes = models.save(conn, folder / manifest.MODELS)
-        dump = dumps.write(folder / manifest.DUMP, _snapshot(conn))
+        dump = dumps.write(folder / manifest.DUMP, _snapshot(conn), role)
         listed = Manifest(
             made_at=made_at,
             riskmart_version=project_vars.version(),

@@ -205,3 +205,21 @@ def add_builder(conn: Connection, login: str) -> None:
                 login=sql.Identifier(login), database=sql.Identifier(row[0])
             )
         )
+
+
+def become_backup(conn: Connection) -> str | None:
+    """Let a session see everything and change nothing, where it may.
+
+    Returns
+    -------
+    The role it is now; None where it stays whoever it is: a superuser, or somebody on
+    a server without the roles.
+    """
+    row = conn.execute(
+        "select set_config('role', rolname, false) from pg_roles where rolname = %s"
+        " and pg_has_role(session_user, oid, 'member') and not ("
+        "select rolsuper from pg_roles where rolname = session_user)",
+        (BACKUP,),
+    ).fetchone()
+    conn.commit()
+    return row[0] if row else None

@@ -34,10 +34,15 @@ _UNKNOWN_BEFORE_17 = b"SET transaction_timeout = 0;\n"
 _PREAMBLE_LINES = 40
 
 
-def write(path: Path, snapshot: str) -> File:
+def write(path: Path, snapshot: str, role: str | None = None) -> File:
     """Dump the warehouse in force as a transaction's exported snapshot sees it.
 
     Through us rather than to the file: when we are killed, pg_dump ends too.
+
+    Parameters
+    ----------
+    role
+        Whom pg_dump has to become to see everything; None for whoever we are.
 
     Raises
     ------
@@ -45,6 +50,7 @@ def write(path: Path, snapshot: str) -> File:
         With what pg_dump said.
     """
     command = [str(binaries.client("pg_dump")), *_DUMP, f"--snapshot={snapshot}"]
+    command += [f"--role={role}"] if role else []
     with tempfile.TemporaryFile() as said, _run(command, said) as process:
         assert process.stdout
         written = manifest.copy(process.stdout, path)
