@@ -292,3 +292,30 @@ def test_without_reason_or_trace_there_is_no_answer(
         reidentify.reidentify(conn, [uuid], "why")
     with conn.transaction(), pytest.raises(RuntimeError, match="idle"):
         reidentify.reidentify(conn, [uuid], "why")
+
+
+@pytest.mark.parametrize(
+    ("name", "is_found"),
+    [
+        ("MRN-4711", True),
+        ("MRN-471", False),
+        ("MRN-47110", False),
+        ("Ä.ö\\*(1)", True),
+        ("ö\\*(1)", True),
+        ("A7", True),
+        ("7", False),
+    ],
+)
+def test_a_scan_finds_words_and_no_parts_of_them(
+    conn: Connection, name: str, is_found: bool
+) -> None:
+    held = 'see MRN-4711, Ä.ö\\*(1) and "A7"'
+    conn.execute(
+        "create table raw.somewhere as select %s::text as a, to_jsonb(%s::text) as b,"
+        " array[%s::text] as c, convert_to(%s, 'UTF8') as d",
+        (held,) * 4,
+    )
+    found = {trace.column for trace in scan.look(conn, Person([name])).traces}
+    # Of bytes, only what is long enough to be sure of.
+    expected = {"a", "b", "c", "d"} if len(name) >= 6 else {"a", "b", "c"}
+    assert found == (expected if is_found else set())
