@@ -316,6 +316,6 @@ def test_a_scan_finds_words_and_no_parts_of_them(
         (held,) * 4,
     )
     found = {trace.column for trace in scan.look(conn, Person([name])).traces}
-    # Of bytes, only what is long enough to be sure of.
-    expected = {"a", "b", "c", "d"} if len(name) >= 6 else {"a", "b", "c"}
+    # What is short counts where it is all there is, or stands in quotes.
+    expected = {"a", "b", "c", "d"} if len(name) >= 6 else {"a"}
     assert found == (expected if is_found else set())
