@@ -14,6 +14,7 @@ from pathlib import Path
 import psycopg
 
 from python_scoring import config, project_vars, server, turns, warehouse
+from python_scoring.audit import store as trail
 from python_scoring.backups import contents, dumps, manifest, models
 from python_scoring.backups.manifest import Manifest
 from python_scoring.embedded import identity
@@ -145,6 +146,7 @@ def _make(place: Path) -> tuple[Path, tuple[str, ...]]:
             _give(path)
         _sync(unfinished / manifest.MODELS)
         _sync(unfinished)
+        _record(final.name, manifest.read(unfinished))
         unfinished.rename(final)
     except BaseException:
         shutil.rmtree(unfinished, ignore_errors=True)
@@ -186,6 +188,14 @@ def _write(folder: Path, made_at: datetime) -> tuple[str, ...]:
         )
     manifest.write(folder, listed)
     return notes
+
+
+def _record(name: str, listed: Manifest) -> None:
+    """Note in the trail that a copy leaves the database, before anybody can have it."""
+    detail = {"dump_sha256": listed.files[manifest.DUMP].sha256}
+    with warehouse.connect(autocommit=True) as conn, conn.transaction():
+        trail.prepare(conn)
+        trail.record(conn, "backup", name, listed.rows, detail=detail)
 
 
 def _snapshot(conn: Connection) -> str:

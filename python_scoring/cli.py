@@ -22,7 +22,17 @@ from rich.markup import escape
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from typer.core import TyperGroup
 
-from python_scoring import config, server, status, turns, warehouse
+from python_scoring import (
+    cli_access,
+    cli_audit,
+    config,
+    server,
+    status,
+    turns,
+    warehouse,
+)
+from python_scoring.access import protection
+from python_scoring.audit import heads
 from python_scoring.embedded import binaries
 from python_scoring.errors import BadInput, RiskmartError
 from python_scoring.identities import keys
@@ -31,6 +41,7 @@ from python_scoring.warehouse import Connection
 
 if TYPE_CHECKING:
     from python_scoring.cohorts.loads import LoadResult
+    from python_scoring.intake.answer import Answer
     from python_scoring.publication.publish import Publication
 
 
@@ -38,7 +49,13 @@ class _Words(TyperGroup):
     """Interrupts and a lost server, at any moment of any command, in words."""
 
     def invoke(self, ctx: Any) -> Any:
-        """Run the command."""
+        """Run the command, and note the head of the trail outside the database."""
+        try:
+            return self._in_words(ctx)
+        finally:
+            heads.note_pending()
+
+    def _in_words(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt:
@@ -70,9 +87,11 @@ app = typer.Typer(
 load_app = typer.Typer(
     help="Take in a cohort from files, or take one out.", no_args_is_help=True
 )
-db_app = typer.Typer(help="The embedded PostgreSQL.", no_args_is_help=True)
+db_app = typer.Typer(help="The server and its roles.", no_args_is_help=True)
 app.add_typer(load_app, name="load")
 app.add_typer(db_app, name="db")
+app.add_typer(cli_access.app, name="access")
+app.add_typer(cli_audit.app, name="audit")
 
 # A pipe has no width: a table there is as wide as it needs to be.
 _PIPE_WIDTH = None if sys.stdout.isatty() else 200
@@ -314,9 +333,9 @@ def load_cohort(
         return
     if file is None or org is None or as_of is None:
         raise BadInput("load cohort: expected FILE --org CODE --as-of YYYY-MM-DD")
-    with in_turn("load", shared=True) as conn:
+    with in_turn("load", shared=True) as conn, conn.transaction():
         if replace_reference:
-            reference.check(conn, org, as_of.date(), is_training=training)
+            before = reference.check(conn, org, as_of.date(), is_training=training)
         result = cohort.load(
             conn,
             file,
@@ -327,6 +346,8 @@ def load_cohort(
             max_reject_share=max_reject_share,
             replace=replace,
         )
+        if replace_reference:
+            reference.record(conn, result, before)
     status.show_load(out, result, is_built=replace_reference)
     if replace_reference:
         _build_on(result)
@@ -414,10 +435,15 @@ def serve_intake() -> None:
 
     server.ensure_running()
     with adding.intake() as intake:
+
+        def told(answer: "Answer") -> None:
+            heads.note(intake.conn)
+            intake_report.show_line(out, answer)
+
         err.print(f"Waiting for new patients in {config.describe()}; ctrl-c ends it.")
         serving.serve(
             intake,
-            tell=lambda answer: intake_report.show_line(out, answer),
+            tell=told,
             complain=lambda error: traceback.print_exception(error),
         )
 
@@ -645,6 +671,23 @@ def db_stop() -> None:
         raise BadInput(f"db stop: {config.describe()} is not ours to stop")
     server.stop()
     out.print("Stopped.")
+
+
+@db_app.command("init-roles")
+def db_init_roles(
+    builder: Annotated[
+        list[str] | None,
+        typer.Option(help="A login that builds, loads and scores; may be repeated."),
+    ] = None,
+) -> None:
+    """Make the roles, and put rows under row-level security; once for each database."""
+    server.ensure_running()
+    with warehouse.connect(autocommit=True) as conn:
+        done = protection.init(conn, builder or [])
+    out.print(f"Roles made: {', '.join(done.made) or 'none, they were there'}.")
+    for note in done.missing:
+        out.print(f"[yellow]off[/] {escape(note)}")
+    out.print("The next `riskmart build` publishes under row-level security.")
 
 
 @db_app.command("dsn")

@@ -10,6 +10,7 @@ import pandas as pd
 import psycopg
 
 from python_scoring import gate, registry, server, turns, warehouse
+from python_scoring.access import protection
 from python_scoring.cohorts import cohort, generator
 from python_scoring.cohorts.loads import LoadResult
 from python_scoring.dbt import Node, Project
@@ -38,7 +39,10 @@ OnStep = Callable[[str], None]
 
 @dataclass
 class Build:
-    """What a build did: seconds by step, warnings, and its parts' results."""
+    """What a build did: seconds by step, warnings, and its parts' results.
+
+    ``unprotected`` says why rows are not under row-level security, if they are not.
+    """
 
     seconds: dict[str, float] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
@@ -48,6 +52,7 @@ class Build:
     nodes: dict[str, Node] = field(default_factory=dict)
     build_id: int | None = None
     published: Publication | None = None
+    unprotected: str | None = None
     on_step: OnStep | None = None
 
     @contextmanager
@@ -101,6 +106,7 @@ def build(
         server.ensure_running()
         with warehouse.connect() as conn:
             warehouse.prepare(conn)
+            done.unprotected = protection.why_off(conn)
     # Autocommit: each step is whole by itself, and no lock outlives a step.
     with (
         turns.take("build", tell=on_step),
@@ -131,6 +137,7 @@ def build(
                 )
     done.nodes = project.nodes
     done.warnings = [f"{n.name}: {n.message}" for n in gate.warned(project)]
+    done.warnings += [done.unprotected] if done.unprotected else []
     return done
 
 

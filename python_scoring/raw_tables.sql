@@ -529,7 +529,7 @@ create table if not exists raw.intake_steps (
 -- alone, so that all its parts go by the same; everybody else reads all.
 alter table raw.prediction_batches
 add column if not exists intake_entry_id bigint;
-create or replace view raw.visible_batches as
+create or replace view raw.visible_batches with (security_invoker = true) as
 select
     batch_id,
     target,
@@ -562,3 +562,19 @@ begin
     end if;
 end
 $$;
+
+-- Which login queued a record, for the policy on it (access/protection.py).
+alter table raw.new_patient_raw_input
+add column if not exists submitted_by text not null default session_user;
+
+-- New numbers follow the last one of everybody, also of people whom whoever takes
+-- somebody in may not see.
+create or replace function raw.last_patient_id() returns bigint
+language plpgsql stable security definer
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+    return (select coalesce(max(patient_id), 0) from raw.patient_registry);
+end
+$$;
+revoke all on function raw.last_patient_id() from public;

@@ -7,6 +7,7 @@ from typing import Any
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
+from python_scoring.audit import store as trail
 from python_scoring.errors import BadInput
 from python_scoring.warehouse import Connection
 
@@ -109,18 +110,39 @@ def register(conn: Connection, model: Model) -> None:
         "chosen": Jsonb(model.chosen),
     }
     slots = ", ".join(f"%({name})s" for name in Model.__dataclass_fields__)
-    conn.execute(
-        f"insert into raw.model_registry as old ({_COLUMNS}, is_champion, trained_at)"
-        f" values ({slots}, false, clock_timestamp())"
-        " on conflict (model_version) do update set"
-        " artifact_file = excluded.artifact_file,"
-        " artifact_sha256 = excluded.artifact_sha256,"
-        " library_versions = excluded.library_versions,"
-        f" {_FILLED}",
-        values,
-    )
-    if model.role == "champion":
-        promote(conn, model.target, model.model_version)
+    with conn.transaction():
+        conn.execute(
+            "insert into raw.model_registry as old"
+            f" ({_COLUMNS}, is_champion, trained_at)"
+            f" values ({slots}, false, clock_timestamp())"
+            " on conflict (model_version) do update set"
+            " artifact_file = excluded.artifact_file,"
+            " artifact_sha256 = excluded.artifact_sha256,"
+            " library_versions = excluded.library_versions,"
+            f" {_FILLED}",
+            values,
+        )
+        is_promoted = model.role == "champion" and _promote(
+            conn, model.target, model.model_version
+        )
+        _record_registration(conn, model)
+        if is_promoted:
+            _record_promotion(conn, model.target, model.model_version)
+
+
+def _record_registration(conn: Connection, model: Model) -> None:
+    detail = {
+        "target": model.target,
+        "role": model.role,
+        "training_fingerprint": model.training_fingerprint,
+        "artifact_sha256": model.artifact_sha256,
+    }
+    rows = model.training_rows
+    trail.record(conn, "registration", model.model_version, rows, detail=detail)
+
+
+def _record_promotion(conn: Connection, target: str, version: str) -> None:
+    trail.record(conn, "promotion", version, detail={"target": target})
 
 
 def promote(conn: Connection, target: str, version: str) -> None:
@@ -133,6 +155,13 @@ def promote(conn: Connection, target: str, version: str) -> None:
     BadInput
         If the target has no such version; the model in force stays.
     """
+    with conn.transaction():
+        if _promote(conn, target, version):
+            _record_promotion(conn, target, version)
+
+
+def _promote(conn: Connection, target: str, version: str) -> bool:
+    """Put a version in force; False if it was."""
     known = conn.execute(
         "select is_champion, clock_timestamp() from raw.model_registry"
         " where target = %s and model_version = %s",
@@ -143,6 +172,7 @@ def promote(conn: Connection, target: str, version: str) -> None:
     is_champion, now = known
     if not is_champion:
         _replace(conn, target, version, now)
+    return not is_champion
 
 
 def _replace(conn: Connection, target: str, version: str, now: datetime) -> None:

@@ -6,6 +6,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from python_scoring import config, server, turns, warehouse
+from python_scoring.audit import heads
+from python_scoring.audit import store as trail
 from python_scoring.backups import contents, databases, dumps, manifest, models
 from python_scoring.backups.contents import Table
 from python_scoring.backups.manifest import Manifest
@@ -99,16 +101,20 @@ def restore(
     _check_room(target, replace=replace)
     way = _restore_beside if target.may_create else _restore_inside
     restored = way(backup, listed, target, say)
-    _publish_manifest()
+    with warehouse.connect(autocommit=True) as conn:
+        warehouse.prepare(conn)
+        _record(conn, backup, restored)
+        current = builds.published(conn)
+    # Lets plain dbt defer to the build that readers have now.
+    published_manifest.publish(current.build_id if current else None)
     return restored
 
 
-def _publish_manifest() -> None:
-    """Let plain dbt defer to the build that readers have now."""
-    with warehouse.connect(autocommit=True) as conn:
-        warehouse.prepare(conn)
-        current = builds.published(conn)
-    published_manifest.publish(current.build_id if current else None)
+def _record(conn: Connection, backup: Path, restored: Restored) -> None:
+    """Note the restore in the trail that came back, and outside where that ended."""
+    detail = {"made_at": restored.made_at.isoformat(), "kept_as": restored.kept_as}
+    entry_id = trail.record(conn, "restore", backup.name, restored.rows, detail=detail)
+    heads.note(conn, restored_after=entry_id - 1)
 
 
 def _look(listed: Manifest) -> _Target:
@@ -203,7 +209,7 @@ def _restore_inside(
     now = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
     with turns.take("restore", tell=say), models.staged(backup, listed) as files:
         # The raw tables are there, without a row.
-        first = "drop schema if exists raw cascade;"
+        first = "drop schema if exists raw, audit cascade;"
         _fill(backup, listed, target, target.database, say, first)
         notes = models.place(files, now)
     return _describe(listed, target, notes, None)

@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from python_scoring import config
+from python_scoring.access import protection
 from python_scoring.errors import BadInput
 from python_scoring.identities import status as identities
 from python_scoring.publication import builds
@@ -86,6 +87,9 @@ def show(console: Console, conn: Connection) -> None:
     """Print what readers see, the candidate, builds, loads, models and their work."""
     console.print(f"Warehouse: {config.describe()}")
     console.print(readers_have(conn))
+    unprotected = protection.why_off(conn)
+    if unprotected:
+        console.print(f"[yellow]warning[/] {unprotected}")
     console.print(identities.in_a_line(conn), soft_wrap=True)
     for title, query in (
         ("Builds, latest first", _BUILDS),

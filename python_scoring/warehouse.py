@@ -7,7 +7,8 @@ Format: https://www.postgresql.org/docs/current/sql-copy.html, "Binary Format".
 
 import hashlib
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,9 @@ _PREPARE_LOCK = 0x7269736B  # "risk", for an advisory lock of ours
 
 # Records are turned a block at a time, while it is in the processor's cache.
 _BLOCK_BYTES = 2**19
+
+# Who builds where the roles are there: it owns what is ours, past every row policy.
+BUILDER = "riskmart_builder"
 
 _COPY_SIGNATURE = b"PGCOPY\n\xff\r\n\0"
 _COPY_HEADER = _COPY_SIGNATURE + bytes(8)
@@ -110,24 +114,38 @@ def _check_version(connection: Connection) -> None:
 
 
 def prepare(connection: Connection) -> None:
-    """Make the tables that Python writes and dbt reads, if they are not there.
+    """Make the tables that Python writes and dbt reads, and the trail, if need be.
 
     Any number of callers at once are safe. What was applied is noted in the
     schema's comment: even `create index if not exists` waits for every writer of
     its table, so that a long load would hold up each command beside it.
     """
+    # Imported here, since they talk to the database through this module.
+    from python_scoring.access import protection, roles
+    from python_scoring.audit import store as audit_store
+
     statements = _RAW_TABLES.read_text(encoding="utf-8")
-    digest = hashlib.sha256(statements.encode()).hexdigest()[:16]
-    note = f"What Python writes and dbt reads; tables as of {digest}"
+    digest = hashlib.sha256(statements.encode() + protection.version()).hexdigest()
+    note = f"What Python writes and dbt reads; tables as of {digest[:16]}"
+    if not config.is_team_server() and not roles.are_there(connection):
+        # Our own server: nobody else has to agree to roles on it.
+        roles.init(connection)
+    is_protected = protection.why_off(connection) is None
+    protected_note = f"{note}, under row-level security"
     with connection.transaction():
         connection.execute("select pg_advisory_xact_lock(%s)", (_PREPARE_LOCK,))
-        if _schema_note(connection) == note:
-            return
-        connection.execute("set local client_min_messages = warning")
-        connection.execute(statements.encode())
-        connection.execute(
-            sql.SQL("comment on schema raw is {}").format(sql.Literal(note))
-        )
+        done = {protected_note} if is_protected else {note, protected_note}
+        if _schema_note(connection) not in done:
+            connection.execute("set local client_min_messages = warning")
+            connection.execute(statements.encode())
+            if is_protected:
+                protection.prepare(connection)
+            connection.execute(
+                sql.SQL("comment on schema raw is {}").format(
+                    sql.Literal(protected_note if is_protected else note)
+                )
+            )
+        audit_store.prepare(connection)
 
 
 def _schema_note(connection: Connection) -> str | None:
@@ -178,14 +196,40 @@ def copy_in(
     wire = _wire_type(dtype)
     step = max(1, _BLOCK_BYTES // wire.itemsize)
     statement = sql.SQL("copy {} ({}) from stdin (format binary)")
-    with connection.cursor() as cursor:
-        with cursor.copy(statement.format(target, names)) as copy:
+    with filling(connection, table, list(arrays)) as place:
+        cursor = connection.cursor()
+        with cursor.copy(statement.format(place, names)) as copy:
             copy.write(_COPY_HEADER)
             for start in range(0, rows, step):
                 part = {n: a[start : start + step] for n, a in arrays.items()}
                 copy.write(_to_records(part, wire).tobytes())
             copy.write(_COPY_TRAILER)
-        return cursor.rowcount
+    return cursor.rowcount
+
+
+@contextmanager
+def filling(
+    connection: Connection, table: str, columns: Sequence[str]
+) -> Iterator[sql.Identifier]:
+    """Give the relation to COPY a table's rows into.
+
+    PostgreSQL takes no COPY where a row policy is in force for us: there it is a
+    temporary table, whose rows are inserted under the policy when the block ends.
+    In a transaction.
+    """
+    target = sql.Identifier(*table.split("."))
+    row = connection.execute("select row_security_active(%s)", (table,)).fetchone()
+    if not (row and row[0]):
+        yield target
+        return
+    names = sql.SQL(", ").join(map(sql.Identifier, columns))
+    place = sql.Identifier("pg_temp", "incoming")
+    parts = {"place": place, "names": names, "table": target}
+    make = "create temporary table {place} as select {names} from {table} with no data"
+    put = "insert into {table} ({names}) select {names} from {place}"
+    connection.execute(sql.SQL(make).format(**parts))
+    yield place
+    connection.execute(sql.SQL(put + "; drop table {place}").format(**parts))
 
 
 def copy_out(

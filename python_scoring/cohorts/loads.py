@@ -11,6 +11,7 @@ from typing import Any, Literal
 import psycopg
 
 from python_scoring import config
+from python_scoring.audit import store as trail
 from python_scoring.cohorts.intake import Cursor, Intake
 from python_scoring.cohorts.layout import LAST_OUTCOME_DAY
 from python_scoring.cohorts.rejects import KEPT_FOR_DISPLAY, Reject, Rejects
@@ -185,6 +186,9 @@ def run(
         written = write(intake)
         rejects.enforce()
         _complete(cursor, load_id, written, rejects.rejected)
+        if replaced:
+            _record(connection, "load_removal", request, *replaced)
+        _record(connection, "load", request, load_id, written.rows, digest)
     return LoadResult(
         load_id=load_id,
         source=request.source,
@@ -197,9 +201,27 @@ def run(
         rejects=tuple(rejects.first),
         has_outcomes=written.has_outcomes,
         tables=dict(intake.taken),
-        replaced_rows=replaced,
+        replaced_rows=replaced[1] if replaced else None,
         warnings=_warn(request, load_id, written.has_outcomes),
     )
+
+
+def _record(
+    connection: Connection,
+    action: str,
+    request: Request,
+    load_id: int,
+    rows: int,
+    digest: str | None = None,
+) -> None:
+    detail = {
+        "org_code": request.org,
+        "as_of_date": request.as_of.isoformat(),
+        "purpose": request.purpose,
+        "source": request.source,
+        "content_sha256": digest,
+    }
+    trail.record(connection, action, f"load {load_id}", rows, detail=detail)
 
 
 def remove(connection: Connection, load_id: int) -> Removed:
@@ -225,6 +247,8 @@ def remove(connection: Connection, load_id: int) -> Removed:
             raise BadInput(f"load {load_id}: no such load; {_list_loads(cursor)}")
         source, purpose, org, as_of, rows = row
         deleted = _delete(cursor, load_id)
+        detail = {"org_code": org, "as_of_date": as_of.isoformat(), "purpose": purpose}
+        trail.record(connection, "load_removal", f"load {load_id}", rows, detail=detail)
     return Removed(load_id, source, purpose, org, as_of, rows, deleted)
 
 
@@ -320,8 +344,8 @@ def _first_rejects(cursor: Cursor, load_id: int) -> tuple[Reject, ...]:
     return tuple(Reject(*row) for row in cursor.fetchall())
 
 
-def _make_way(cursor: Cursor, request: Request) -> int | None:
-    """Delete an earlier cohort of the same day, if that is asked for."""
+def _make_way(cursor: Cursor, request: Request) -> tuple[int, int] | None:
+    """Delete an earlier cohort of the same day, if asked to; its number and rows."""
     if request.purpose != "cohort":
         return None
     cursor.execute(
@@ -341,7 +365,7 @@ def _make_way(cursor: Cursor, request: Request) -> int | None:
             "this one in its place"
         )
     _delete(cursor, load_id)
-    return int(rows)
+    return int(load_id), int(rows)
 
 
 def _register(

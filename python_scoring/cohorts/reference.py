@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from datetime import date
 
 from python_scoring import config
+from python_scoring.audit import store as trail
 from python_scoring.cohorts.loads import LoadResult, Request
 from python_scoring.errors import BadInput, RiskmartError
 from python_scoring.warehouse import Connection
@@ -15,8 +16,13 @@ select max(as_of_date) from raw.loads where org_code = %s and purpose = 'cohort'
 """
 
 
-def check(conn: Connection, org: str, as_of: date, *, is_training: bool) -> None:
+def check(conn: Connection, org: str, as_of: date, *, is_training: bool) -> date:
     """Check that there is a reference cohort, and that this one would take its place.
+
+    Returns
+    -------
+    date
+        The day that the present one is of.
 
     Raises
     ------
@@ -41,6 +47,18 @@ def check(conn: Connection, org: str, as_of: date, *, is_training: bool) -> None
             f"--as-of {as_of}: {org}'s reference cohort is of {current} and outranks "
             f"it; expected {current} or a later day"
         )
+    return current
+
+
+def record(conn: Connection, load: LoadResult, instead_of: date) -> None:
+    """Note in the trail whose reference cohort a load is now, and instead of which."""
+    detail = {
+        "org_code": load.org,
+        "as_of_date": load.as_of.isoformat(),
+        "instead_of": instead_of.isoformat(),
+    }
+    name = f"load {load.load_id}"
+    trail.record(conn, "reference_replacement", name, load.rows, detail=detail)
 
 
 def current_as_of(conn: Connection, org: str) -> date | None:

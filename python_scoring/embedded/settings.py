@@ -59,7 +59,8 @@ def choose(machine: Machine, socket_dir: Path) -> dict[str, str]:
         "max_connections": "100",
         "timezone": "UTC",
         "log_timezone": "UTC",
-        "log_line_prefix": "%m [%p] ",
+        # Who, so that nobody can write a line about somebody else's reading.
+        "log_line_prefix": "%m [%p] %q%u@%d ",
         # A failing statement may carry a password or a patient.
         "log_min_error_statement": "panic",
         "log_checkpoints": "off",

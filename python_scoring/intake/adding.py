@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from python_scoring import warehouse
+from python_scoring.audit import store as trail
 from python_scoring.errors import BadInput
 from python_scoring.identities import vault
 from python_scoring.identities.pseudonyms import Pseudonyms
@@ -134,7 +135,25 @@ class Intake:
         entries = store.enter(self.conn, checked, names)
         if any(entry.outcome == "accepted" for entry in entries):
             world.catch_up(self._world(build))
-        return answer.collect(self.conn, build, entries, is_dry_run)
+        given = answer.collect(self.conn, build, entries, is_dry_run)
+        if entries and not is_dry_run:
+            self._record(given)
+        return given
+
+    def _record(self, given: Answer) -> None:
+        """Note in the trail that records were taken in: one entry, whoever they are."""
+        outcomes = ("accepted", "unchanged", "rejected")
+        inputs = [entry.input_id for entry in given.entries]
+        detail = {outcome: given.count(outcome) for outcome in outcomes}
+        detail |= {"first_input_id": min(inputs), "last_input_id": max(inputs)}
+        trail.record(
+            self.conn,
+            "intake",
+            "raw.new_patients",
+            len(inputs),
+            build_id=given.build_id,
+            detail=detail,
+        )
 
     def _organizations(self, build: BuildRecord) -> list[str]:
         rows = self.conn.execute(

@@ -19,6 +19,7 @@ from typing import Literal
 from psycopg import sql
 from psycopg.rows import class_row
 
+from python_scoring.access import protection
 from python_scoring.warehouse import Connection
 
 Kind = Literal["stand_in", "input", "view", "table", "mart", "sums", "summary", "test"]
@@ -96,9 +97,12 @@ def freeze(conn: Connection, build_id: int) -> None:
     with conn.transaction():
         drop(conn, build_id)
         conn.execute(sql.SQL("create schema {}").format(sql.Identifier(schema)))
-        for step in read(conn, build_id):
-            if step.kind in ("input", "stand_in"):
-                _copy(conn, schema, step)
+        steps = read(conn, build_id)
+        copied = [s for s in steps if s.kind in ("input", "stand_in")]
+        for step in copied:
+            _copy(conn, schema, step)
+        kept = [s.name for s in steps if s.kind == "sums"]
+        protection.protect_copies(conn, schema, [s.name for s in copied], kept)
 
 
 def _copy(conn: Connection, schema: str, step: Step) -> None:

@@ -27,7 +27,7 @@ insert into raw.patient_registry (
 )
 select org_code, external_id,
     row_number() over (order by org_code, external_id)
-    + (select coalesce(max(patient_id), 0) from raw.patient_registry),
+    + (select raw.last_patient_id()),
     gen_random_uuid(), now()
 from pg_temp.touched left join raw.patient_registry as registry
     using (org_code, external_id)

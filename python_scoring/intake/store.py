@@ -9,6 +9,7 @@ from uuid import uuid4
 
 from psycopg import sql
 
+from python_scoring import warehouse
 from python_scoring.identities import vault
 from python_scoring.identities.masks import mask_fault
 from python_scoring.identities.pseudonyms import Pseudonyms
@@ -111,10 +112,15 @@ def keep(
     """Write down what was received, to the byte; encrypted where there is a key."""
     by_position = {one.document.position: one for one in received}
     submission = uuid4()
-    with conn.cursor().copy(
-        "copy raw.new_patient_raw_input (submission_id, position, content,"
-        " key_fingerprint, source_system) from stdin (format binary)"
-    ) as copy:
+    columns = (
+        *("submission_id", "position", "content", "key_fingerprint", "source_system"),
+    )
+    listed = sql.SQL(", ").join(map(sql.Identifier, columns))
+    statement = sql.SQL("copy {} ({}) from stdin (format binary)")
+    with (
+        warehouse.filling(conn, "raw.new_patient_raw_input", columns) as place,
+        conn.cursor().copy(statement.format(place, listed)) as copy,
+    ):
         copy.set_types(("uuid", "int4", "bytea", "text", "text"))
         for position, one in by_position.items():
             content, key = _at_rest(one, names), _fingerprint(names)
@@ -334,9 +340,13 @@ def _entry(one: Checked, outcome: Outcome) -> Entry:
 
 
 def _write(conn: Connection, rows: Sequence[tuple[Any, ...]]) -> None:
-    statement = sql.SQL("copy raw.new_patients (input_id, {}, received_at) from stdin")
-    columns = sql.SQL(", ").join(map(sql.Identifier, _COLUMNS))
-    with conn.cursor().copy(statement.format(columns)) as copy:
+    columns = ("input_id", *_COLUMNS, "received_at")
+    names = sql.SQL(", ").join(map(sql.Identifier, columns))
+    statement = sql.SQL("copy {} ({}) from stdin")
+    with (
+        warehouse.filling(conn, "raw.new_patients", columns) as place,
+        conn.cursor().copy(statement.format(place, names)) as copy,
+    ):
         for row in rows:
             copy.write_row(row)
 

@@ -10,6 +10,7 @@ from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
 from python_scoring import project_vars
+from python_scoring.audit import store as trail
 from python_scoring.errors import BadInput
 from python_scoring.publication import provenance
 from python_scoring.publication.relations import (
@@ -152,7 +153,10 @@ def finish(conn: Connection, build_id: int, status: str, **values: Any) -> None:
     """Note how a build ended: `candidate` or `failed`, when, and with what."""
     row = conn.execute("select clock_timestamp()").fetchone()
     assert row is not None
-    note(conn, build_id, status=status, finished_at=row[0], **values)
+    with conn.transaction():
+        note(conn, build_id, status=status, finished_at=row[0], **values)
+        detail = {"status": status}
+        trail.record(conn, "build", "candidate", build_id=build_id, detail=detail)
 
 
 def get(conn: Connection, build_id: int) -> BuildRecord:

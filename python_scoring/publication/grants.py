@@ -7,25 +7,30 @@ granted to nobody, so that there is no way to a table but by its name.
 
 from psycopg import sql
 
+from python_scoring.access import roles
+from python_scoring.publication import declared
 from python_scoring.publication.names import SCHEMA
 from python_scoring.warehouse import Connection
 
-# Who may read relations or some of their columns; the owner may anyhow.
-_READERS = """
+# Who may read relations or some of their columns; the owner may anyhow. Whoever takes
+# new patients in goes to the tables, not to the names.
+_READERS = f"""
 select c.relname, g.grantee
 from pg_class as c
 cross join aclexplode(c.relacl) as g
-where c.relnamespace = to_regnamespace(quote_ident({schema}))
+where c.relnamespace = to_regnamespace(quote_ident({{schema}}))
     and c.relkind in ('r', 'p', 'v') and g.privilege_type = 'SELECT'
     and g.grantee <> c.relowner
+    and g.grantee is distinct from to_regrole('{roles.INTAKE}')
 union
 select c.relname, g.grantee
 from pg_class as c
 inner join pg_attribute as a on c.oid = a.attrelid
 cross join aclexplode(a.attacl) as g
-where c.relnamespace = to_regnamespace(quote_ident({schema}))
+where c.relnamespace = to_regnamespace(quote_ident({{schema}}))
     and c.relkind in ('r', 'p', 'v') and g.privilege_type = 'SELECT'
     and g.grantee <> c.relowner
+    and g.grantee is distinct from to_regrole('{roles.INTAKE}')
 """
 
 # What may be read in one schema and not, of the same name, in the other.
@@ -57,8 +62,26 @@ where v.relnamespace = to_regnamespace(quote_ident(%s)) and v.relkind = 'v'
 order by 1, 2
 """
 
+# A row policy asks as whoever reads: its readers need what it looks into.
+_THROUGH_POLICIES = """
+select distinct base.relname,
+    case when g.grantee <> 0 then pg_get_userbyid(g.grantee) end
+from pg_policy as p
+inner join pg_class as t on p.polrelid = t.oid
+cross join aclexplode(t.relacl) as g
+inner join pg_depend as d
+    on p.oid = d.objid and d.classid = 'pg_policy'::regclass
+    and d.refclassid = 'pg_class'::regclass
+inner join pg_class as base
+    on d.refobjid = base.oid and base.relnamespace = t.relnamespace
+    and base.oid <> t.oid
+where t.relnamespace = to_regnamespace(quote_ident(%s))
+    and g.privilege_type = 'SELECT' and g.grantee <> t.relowner
+order by 1, 2
+"""
 
-def carry(conn: Connection, build_schema: str, *, from_tables: bool) -> None:
+
+def carry(conn: Connection, build_schema: str, *, from_tables: bool) -> int:
     """Let those read a build's tables who may read their names.
 
     Parameters
@@ -69,16 +92,44 @@ def carry(conn: Connection, build_schema: str, *, from_tables: bool) -> None:
         For a new build: what dbt granted on its tables (the config `grants`) is
         granted on their names first. Else it is revoked from the tables, as what
         the names no longer grant.
+
+    Returns
+    -------
+    How many were granted or revoked.
     """
     if from_tables:
-        _change(conn, "grant", _surplus(conn, build_schema, SCHEMA, SCHEMA), SCHEMA)
+        declared.carry(conn, build_schema, SCHEMA)
+        new = _surplus(conn, build_schema, SCHEMA, SCHEMA)
+        _change(conn, "grant", new, SCHEMA)
     else:
+        needed = _needed_below(conn, build_schema)
         stale = _surplus(conn, build_schema, SCHEMA, build_schema)
-        _change(conn, "revoke", stale, build_schema)
+        new = [reader for reader in stale if reader not in needed]
+        _change(conn, "revoke", new, build_schema)
     missing = _surplus(conn, SCHEMA, build_schema, build_schema)
     _change(conn, "grant", missing, build_schema)
-    below = conn.execute(_THROUGH_VIEWS.encode(), (build_schema,)).fetchall()
-    _change(conn, "grant", below, build_schema)
+    _open_to_intake(conn, build_schema)
+    _change(conn, "grant", _needed_below(conn, build_schema), build_schema)
+    return len(new) + len(missing)
+
+
+def _needed_below(conn: Connection, build_schema: str) -> list[tuple[str, str | None]]:
+    """Find what is read through a build's views, and asked by its policies."""
+    return [
+        row
+        for query in (_THROUGH_VIEWS, _THROUGH_POLICIES)
+        for row in conn.execute(query.encode(), (build_schema,)).fetchall()
+    ]
+
+
+def _open_to_intake(conn: Connection, build_schema: str) -> None:
+    row = conn.execute("select to_regrole(%s) is not null", (roles.INTAKE,)).fetchone()
+    if row and row[0]:
+        conn.execute(
+            sql.SQL("grant usage on schema {} to {}").format(
+                sql.Identifier(build_schema), sql.Identifier(roles.INTAKE)
+            )
+        )
 
 
 def _surplus(

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from psycopg import sql
 
 from python_scoring import project_vars, registry
+from python_scoring.audit import store as trail
 from python_scoring.dbt import Project, target_dir
 from python_scoring.errors import BadInput
 from python_scoring.intake import plan, world
@@ -86,7 +87,10 @@ def _catch_up(
 ) -> None:
     deadline = time.monotonic() + wait_seconds
     with world.turn(conn, deadline, tell), conn.transaction():
-        world.catch_up(world.World(conn, build))
+        count = world.catch_up(world.World(conn, build))
+        if count:
+            name = "new patients"
+            trail.record(conn, "catch_up", name, count, build_id=build.build_id)
 
 
 def go_back(
@@ -154,7 +158,10 @@ def carry_grants(conn: Connection) -> None:
     if current is None:
         raise BadInput("nothing to publish: run `riskmart build` first")
     with conn.transaction():
-        grants.carry(conn, current.schema, from_tables=False)
+        count = grants.carry(conn, current.schema, from_tables=False)
+        trail.record(
+            conn, "carry_grants", current.schema, count, build_id=current.build_id
+        )
 
 
 def check_same_project(build: BuildRecord) -> None:

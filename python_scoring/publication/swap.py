@@ -13,8 +13,10 @@ from dataclasses import dataclass
 import psycopg
 from psycopg import sql
 
+from python_scoring.access import catalogue, members
+from python_scoring.audit import store as trail
 from python_scoring.errors import BadInput, GateFailed
-from python_scoring.intake import world
+from python_scoring.intake import plan, world
 from python_scoring.publication import builds, dependants, grants, names, readers
 from python_scoring.publication.builds import CANDIDATE_SCHEMA, BuildRecord
 from python_scoring.publication.relations import Relation, relations
@@ -140,7 +142,7 @@ def _swap(
     conn.execute(_LOCK_TIMEOUT.encode())
     current = builds.published(conn)
     _check_still_there(conn, build)
-    world.catch_up(world.World(conn, build))
+    caught_up = world.catch_up(world.World(conn, build))
     is_candidate = build.status == "candidate"
     if is_candidate:
         rename = sql.SQL("alter schema {} rename to {}")
@@ -150,6 +152,7 @@ def _swap(
     conn.execute(f"create schema if not exists {names.SCHEMA}".encode())
     tables = relations(conn, build.schema)
     _check_self_contained(conn, build.schema)
+    catalogue.check_protected(conn, build.schema, plan.schema_of(build.build_id))
     present = _our_names(conn, tables)
     broken = _broken(tables, present, fill=not is_candidate)
     if broken and not allow_breaking:
@@ -163,6 +166,19 @@ def _swap(
         conn.execute(statement.encode())
     dependants.put_back(conn, saved)
     grants.carry(conn, build.schema, from_tables=is_candidate)
+    members.follow(conn, build.schema)
+    conn.execute(_LOCK_TIMEOUT.encode())
+    trail.record(
+        conn,
+        "publish" if is_candidate else "rollback",
+        names.SCHEMA,
+        sum(count or 0 for count in (build.row_counts or {}).values()),
+        build_id=build.build_id,
+        detail={
+            "instead_of": current.build_id if current else None,
+            "caught_up": caught_up,
+        },
+    )
     return current.build_id if current else None, len(tables), locked
 
 

@@ -14,6 +14,7 @@ from python_scoring import (
     ledger,
     registry,
 )
+from python_scoring.audit import store as trail
 from python_scoring.errors import BadInput
 from python_scoring.evaluation import Outcomes, Rules
 from python_scoring.evaluation_store import Subject
@@ -80,8 +81,22 @@ def evaluate(conn: Connection) -> EvaluateResult:
             verdict = run.judge(cohort)
             kind = result.not_evaluated if verdict.reason else result.evaluated
             kind.append(verdict)
+        _record(conn, result)
     conn.commit()
     return result
+
+
+def _record(conn: Connection, result: EvaluateResult) -> None:
+    """Note in the trail on whose cohorts the model was judged, if on any anew."""
+    new = [v for v in (*result.evaluated, *result.not_evaluated) if v.is_new]
+    if new:
+        trail.record(
+            conn,
+            "evaluation",
+            result.model_version,
+            sum(verdict.patients for verdict in new),
+            detail={"org_codes": [verdict.org_code for verdict in new]},
+        )
 
 
 def _cohorts(conn: Connection) -> list[_Cohort]:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from python_scoring import artifacts, drift, ledger, reasons, registry, warehouse
+from python_scoring.audit import store as trail
 from python_scoring.errors import BadInput
 from python_scoring.readmission import features
 from python_scoring.readmission.additive import AdditiveHazards, Floats
@@ -80,6 +81,9 @@ def score(conn: Connection, *, rescore: bool = False) -> ScoreResult:
         last = batch_id or ledger.latest_batch(conn, features.TARGET, version)
         if last is not None:
             run.tally.write(conn, last)
+        if batch_id is not None:
+            detail = {"model_version": version}
+            trail.record(conn, "score", f"batch {batch_id}", run.scored, detail=detail)
     conn.commit()
     return ScoreResult(version, run.patients, run.scored, batch_id)
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from python_scoring import artifacts, drift, registry, warehouse
+from python_scoring.audit import store as trail
 from python_scoring.errors import BadInput
 from python_scoring.readmission import features, hazards, selection
 from python_scoring.readmission.additive import AdditiveHazards, Floats
@@ -82,9 +83,13 @@ def train(conn: Connection, seed: int) -> TrainResult:
             "seed": seed,
             "is_synthetic": is_synthetic,
         }
-        _register(conn, fitted, training, comparison, version, data, metrics)
-    # Also of a model that was registered before they were kept.
-    _record_distributions(conn, version, fitted.additive, training.x)
+    with conn.transaction():
+        if not is_unchanged:
+            _register(conn, fitted, training, comparison, version, data, metrics)
+        # Also of a model that was registered before they were kept.
+        _record_distributions(conn, version, fitted.additive, training.x)
+        detail = {"seed": seed, "is_unchanged": is_unchanged, "fingerprint": data}
+        trail.record(conn, "training", version, len(training.days), detail=detail)
     conn.commit()
     return TrainResult(
         version,

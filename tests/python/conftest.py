@@ -52,6 +52,19 @@ def conn(database_server: None) -> Iterator[Connection]:
 
 
 @pytest.fixture
+def trail(
+    database_server: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Connection]:
+    """A connection in autocommit mode, with an empty trail and no head outside."""
+    monkeypatch.setenv("RISKMART_AUDIT_HEADS", str(tmp_path / "heads.jsonl"))
+    with warehouse.connect(autocommit=True) as connection:
+        connection.execute("drop schema if exists audit cascade")
+        warehouse.prepare(connection)
+        yield connection
+        connection.execute("drop schema if exists audit cascade")
+
+
+@pytest.fixture
 def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A state folder for one test, whose server is stopped afterwards."""
     folder = tmp_path / "home"

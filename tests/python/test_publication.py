@@ -25,7 +25,11 @@ def published(clone: Copy) -> Iterator[Copy]:
     """A clone with build 1 published, and roles of readers."""
     clone.published()
     for role in ROLES:
-        clone.execute(f"create role {role}")
+        clone.execute(f"create role {role}; grant riskmart_reader to {role}")
+        clone.execute(
+            "insert into access.memberships (member, org_code) values (%s, 'BASELINE')",
+            role,
+        )
     clone.execute("create schema bi authorization bi_team")
     yield clone
     for role in ROLES:
@@ -66,6 +70,11 @@ def _copy(conn: Connection, schema: str, name: str, kind: str) -> int:
         return 0
     conn.execute(sql.SQL("create table {} (like {} including all)").format(new, old))
     done = conn.execute(sql.SQL("insert into {} select * from {}").format(new, old))
+    protect = "alter table {} enable row level security, force row level security"
+    conn.execute(sql.SQL(protect).format(new))
+    conn.execute(
+        sql.SQL("create policy readers on {} for select using (true)").format(new)
+    )
     return done.rowcount
 
 

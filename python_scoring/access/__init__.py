@@ -1,0 +1,1 @@
+"""Who may see what: roles, row-level security, and who belongs where."""

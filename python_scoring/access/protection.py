@@ -1,0 +1,234 @@
+"""Row-level security of what no dbt model makes: raw, and who belongs where.
+
+Marts get theirs from dbt as they are made (`macros/protect_rows.sql`).
+"""
+
+from collections.abc import Collection, Sequence
+from pathlib import Path
+
+from psycopg import sql
+
+from python_scoring import warehouse
+from python_scoring.access import roles
+from python_scoring.audit import store as audit
+from python_scoring.publication.relations import columns_of
+from python_scoring.warehouse import BUILDER, Connection
+
+_TABLES = Path(__file__).with_name("tables.sql")
+
+OFF = (
+    "row-level security is off: the roles are not there. A superuser runs "
+    "`riskmart db init-roles` once; until then whoever may read a mart reads all of it"
+)
+CANNOT = (
+    "row-level security is off: {user} is neither a superuser nor a member of "
+    f"{BUILDER}, and would build empty marts under it"
+)
+
+# A row of somebody: of a person, or of what a person's record says.
+_PERSONAL = ("patient_id", "external_id", "desynpuf_id", "content", "value")
+_HAVE = """
+select c.relname, array_agg(a.attname::text)
+from pg_class as c
+inner join pg_attribute as a
+    on c.oid = a.attrelid and a.attnum > 0 and not a.attisdropped
+where c.relnamespace = 'raw'::regnamespace and c.relkind in ('r', 'p')
+    and c.relname <> 'patient_registry'
+group by c.relname order by 1
+"""
+
+# Which rows a login that takes patients in works with: those of its organizations.
+_MINE = "org_code in (select org_code from access.my_whole_organizations)"
+_WHOLE = (
+    "organization_id in (select organization_id from access.my_whole_organizations)"
+)
+_LOADS = f"load_id in (select load_id from raw.loads where {_MINE})"
+_PEOPLE = "access.is_mine(patient_id)"
+_SUBMITTED = "submitted_by in (select member from access.my_submitters)"
+
+# What intake does with each table of raw; nothing with the others. The registry is a
+# dbt model's and gets its own from it.
+_INTAKE = {
+    "loads": "select",
+    "cohort_patients": "select",
+    "cohort_outcomes": "select",
+    "cms_beneficiaries": "select",
+    "cms_inpatient_claims": "select",
+    "cms_outpatient_claims": "select",
+    "model_registry": "select",
+    "model_terms": "select",
+    "prediction_batches": "select, insert, update (row_count)",
+    "visible_batches": "select",
+    "predictions": "select, insert",
+    "scored_features": "select, insert",
+    "builds": "select, update (intake_entry_id)",
+    "identity_key": "select",
+    "patient_identifiers": "select, insert",
+    "new_patient_raw_input": "select, insert, update",
+    "new_patients": "select, insert",
+    "patient_feature_engineering_log": "select, insert",
+    "intake_steps": "select",
+}
+
+
+def version() -> bytes:
+    """Return what changes when the protection of raw does."""
+    return _TABLES.read_bytes() + Path(__file__).read_bytes()
+
+
+def why_off(conn: Connection) -> str | None:
+    """Say why rows are not protected on this server; None where they are."""
+    if not roles.are_there(conn):
+        return OFF
+    row = conn.execute(
+        "select rolsuper or rolbypassrls from pg_roles where rolname = current_user"
+    ).fetchone()
+    return None if row and row[0] else CANNOT.format(user=conn.info.user)
+
+
+def init(conn: Connection, builders: Sequence[str]) -> roles.Initialised:
+    """Make the roles and hand what is ours to the builder; idempotent.
+
+    Parameters
+    ----------
+    builders
+        Logins that may become the builder.
+
+    Raises
+    ------
+    BadInput
+        We may not make roles here, or there is no such login.
+    """
+    done = roles.init(conn)
+    with conn.transaction():
+        for login in builders:
+            roles.add_builder(conn, login)
+        if builders:
+            roles.hand_over(conn)
+    warehouse.prepare(conn)
+    with conn.transaction():
+        audit.hand_over(conn)
+        audit.record(
+            conn,
+            "role_change",
+            "init-roles",
+            len(done.made),
+            detail={"made": done.made, "builders": [*builders]},
+        )
+    return done
+
+
+def prepare(conn: Connection) -> None:
+    """Protect raw, and make the tables that the policies ask; idempotent."""
+    conn.execute(_TABLES.read_bytes())
+    conn.execute(_grants().encode())
+    for name, columns in conn.execute(_HAVE.encode()).fetchall():
+        conn.execute("; ".join(_protect(name, set(columns))).encode())
+
+
+def protect_copies(
+    conn: Connection, schema: str, names: Sequence[str], kept: Collection[str]
+) -> None:
+    """Protect the copies beside a build: each sees its organizations', all see rules.
+
+    Those who take patients in read them, and nobody else.
+
+    Parameters
+    ----------
+    kept
+        Those that change with a new patient.
+    """
+    if why_off(conn):
+        return
+    place, intake = sql.Identifier(schema), sql.Identifier(roles.INTAKE)
+    conn.execute(sql.SQL("grant usage on schema {} to {}").format(place, intake))
+    for name in names:
+        policy = _copy_policy(schema, set(columns_of(conn, schema, name)))
+        allowed = "select, insert, update, delete" if name in kept else "select"
+        for statement in (
+            "alter table {table} enable row level security, force row level security",
+            "create policy intake on {table} to {intake} using ({policy})",
+            f"grant {allowed} on {{table}} to {{intake}}",
+        ):
+            table = sql.Identifier(schema, name)
+            conn.execute(
+                sql.SQL(statement).format(table=table, intake=intake, policy=policy)
+            )
+
+
+def _copy_policy(schema: str, columns: set[str]) -> sql.Composable:
+    if "organization_id" in columns:
+        return sql.SQL(_WHOLE)
+    if "load_id" in columns:
+        loads = sql.Identifier(schema, "int_cohort_loads")
+        return sql.SQL("load_id in (select load_id from {})").format(loads)
+    return sql.SQL("true")
+
+
+def _grants() -> str:
+    views = ("organizations", "whole_organizations", "departments", "patients")
+    mine = ", ".join(f"access.my_{view}" for view in views)
+    raw = "; ".join(
+        f"revoke all on raw.{table} from {roles.INTAKE};"
+        f" grant {what} on raw.{table} to {roles.INTAKE}"
+        for table, what in _INTAKE.items()
+    )
+    admin = roles.READERS["admin"]
+    return f"""
+grant usage on schema access to {roles.READER}, {roles.INTAKE};
+grant select on {mine} to {roles.READER}, {roles.INTAKE};
+grant select on access.my_submitters to {roles.INTAKE};
+grant execute on function access.note_read(text) to {roles.READER}, {roles.INTAKE};
+grant execute on function raw.last_patient_id(), access.is_mine(bigint)
+to {roles.INTAKE};
+grant select on access.organizations, access.departments to {admin};
+grant select, insert, delete on access.memberships, access.assigned_patients
+to {admin};
+grant usage on schema raw to {roles.INTAKE};
+{raw}
+"""
+
+
+def _protect(table: str, columns: set[str]) -> list[str]:
+    """Write what protects a table of raw: who has no policy sees nothing."""
+    policy = _policy(table, columns)
+    if policy is None and not columns & set(_PERSONAL) and "org_code" not in columns:
+        return [f"alter table raw.{table} disable row level security"]
+    made = [
+        f"alter table raw.{table} enable row level security",
+        f"alter table raw.{table} force row level security",
+    ]
+    if policy and table in _INTAKE:
+        made += [
+            f"drop policy if exists intake_{what} on raw.{table}"
+            for what in ("select", "insert", "update")
+        ]
+        made += _policies(table, policy)
+    return made
+
+
+def _policies(table: str, policy: str) -> list[str]:
+    allowed = set(_INTAKE[table].split(", "))
+    clauses = {
+        "select": f"using ({policy})",
+        "insert": f"with check ({policy})",
+        "update": f"using ({policy}) with check ({policy})",
+    }
+    return [
+        f"create policy intake_{what} on raw.{table} for {what} to {roles.INTAKE}"
+        f" {clauses[what]}"
+        for what in sorted(allowed)
+    ]
+
+
+def _policy(table: str, columns: set[str]) -> str | None:
+    """Find which rows of a table are of a login's organizations."""
+    if "submitted_by" in columns:
+        return _SUBMITTED
+    if "org_code" in columns:
+        return _MINE
+    if "load_id" in columns and table in _INTAKE:
+        return _LOADS
+    if "patient_id" in columns:
+        return _PEOPLE
+    return None

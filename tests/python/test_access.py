@@ -1,0 +1,327 @@
+"""Who sees what: every role, every relation, every row, and what would undo that."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import psycopg
+import pytest
+from copies import Copy
+from psycopg import sql
+from readers import (
+    PRIVILEGES,
+    READERS,
+    ROLES,
+    attempt,
+    declared,
+    login_of,
+    logins,
+    place_of,
+    relations,
+    session,
+)
+
+from python_scoring import warehouse
+from python_scoring.access import members
+from python_scoring.errors import BadInput
+
+DEPARTMENT = "CARDIOLOGY"
+
+
+@pytest.fixture(scope="module")
+def shared(filled: Copy) -> Iterator[Copy]:
+    """Three organizations, published; and a login of each role, of one of them."""
+    filled.administer("create database {} template {}", "readers", filled.database)
+    copy = replace(filled, database="readers")
+    with copy.in_force(), logins(copy, "BASELINE", clinician=DEPARTMENT):
+        yield copy
+    copy.drop()
+
+
+# Privileges.
+
+
+def test_every_role_may_do_what_the_matrix_declares_and_nothing_else(
+    shared: Copy,
+) -> None:
+    with warehouse.connect() as conn:
+        found = relations(conn)
+    assert len(found) > 120
+    allowed = declared()
+    wrong, used = [], set()
+    for role in ROLES:
+        with session(role) as conn:
+            for relation in found:
+                place = place_of(relation)
+                expected = allowed.get((role, place), {})
+                used |= {(role, place)} if expected else set()
+                for privilege in PRIVILEGES:
+                    may = attempt(conn, privilege, relation)
+                    if may != (privilege in expected):
+                        wrong.append((role, place, privilege, may))
+    assert not wrong
+    # What is declared and not there would be a matrix of another warehouse.
+    assert used == set(allowed)
+
+
+def test_every_role_reads_the_columns_that_the_matrix_declares(shared: Copy) -> None:
+    allowed = declared()
+    with warehouse.connect() as conn:
+        found = [r for r in relations(conn) if r.schema == "marts"]
+    wrong = []
+    for role in READERS:
+        with session(role) as conn:
+            for relation in found:
+                hidden = allowed.get((role, place_of(relation)), {}).get("select")
+                for column in relation.columns if hidden is not None else ():
+                    query = sql.SQL("select {} from {} limit 0").format(
+                        sql.Identifier(column), relation.identifier
+                    )
+                    try:
+                        conn.execute(query)
+                        is_read = True
+                    except psycopg.errors.InsufficientPrivilege:
+                        is_read = False
+                    if is_read == (column in hidden):
+                        wrong.append((role, relation.name, column, is_read))
+    assert not wrong
+
+
+# Rows.
+
+
+def _numbers(copy: Copy) -> tuple[int, int]:
+    """The organization and the department that the logins are of."""
+    organization = copy.value(
+        "select organization_id from marts.organizations where org_code = 'BASELINE'"
+    )
+    department = copy.value(
+        "select department_id from marts.departments where department_code = %s",
+        DEPARTMENT,
+    )
+    return organization, department
+
+
+def _theirs(role: str, columns: tuple[str, ...], names: tuple[int, int]) -> str:
+    """Which rows of a mart are a login's, worked out without any policy."""
+    organization, department = names
+    if "organization_id" not in columns:
+        return (
+            "evaluation_id in (select evaluation_id from marts.model_evaluations"
+            f" where organization_id = {organization})"
+            if "evaluation_id" in columns
+            else "true"
+        )
+    mine = f"organization_id = {organization}"
+    if role != "clinician":
+        return mine
+    if "department_id" in columns:
+        return f"{mine} and department_id = {department}"
+    if "patient_id" in columns:
+        return (
+            "patient_id in (select patient_id from marts.patients"
+            f" where {mine} and department_id = {department})"
+        )
+    return mine
+
+
+@pytest.mark.parametrize("role", READERS)
+def test_a_role_sees_its_own_rows_and_all_of_them(shared: Copy, role: str) -> None:
+    allowed = declared()
+    numbers = _numbers(shared)
+    with warehouse.connect() as conn:
+        found = [r for r in relations(conn) if (role, place_of(r)) in allowed]
+    found = [r for r in found if r.schema == "marts"]
+    others = 0
+    for relation in found:
+        theirs = _theirs(role, relation.columns, numbers)
+        # A view of the patients whom one sees: each sees another one.
+        if relation.name == "cohort_comparison" and role == "clinician":
+            continue
+        count = f"select count(*) from marts.{relation.name}"
+        expected = shared.value(f"{count} where {theirs}")
+        others += shared.value(f"{count} where not ({theirs})")
+        with session(role) as conn:
+            row = conn.execute(count.encode()).fetchone()
+        assert row == (expected,), relation.name
+    assert others > (0 if role == "partner" else 100)
+
+
+def test_nobody_who_belongs_nowhere_sees_a_row(shared: Copy) -> None:
+    shared.execute("create role try_nobody login; grant riskmart_admin to try_nobody")
+    try:
+        with session("nobody") as conn:
+            for mart in (
+                "patients",
+                "predictions",
+                "org_tier_summary",
+                "model_metrics",
+            ):
+                row = conn.execute(f"select count(*) from marts.{mart}".encode())
+                assert row.fetchone() == (0,), mart
+    finally:
+        shared.execute("drop role try_nobody")
+
+
+def test_assigned_patients_are_seen_beside_ones_department(shared: Copy) -> None:
+    organization, department = _numbers(shared)
+    other = "organization_id = %s and department_id <> %s"
+    [(patient, uuid)] = shared.rows(
+        f"select patient_id, patient_uuid from marts.patients where {other}"
+        " order by patient_id limit 1",
+        *(organization, department),
+    )
+    query = b"select count(*) from marts.predictions where patient_id = %s"
+    with session("clinician") as conn, warehouse.connect(autocommit=True) as ours:
+        assert conn.execute(query, (patient,)).fetchone() == (0,)
+        login = login_of("clinician")
+        members.grant(ours, login, "BASELINE", patients=[str(uuid)])
+        assert conn.execute(query, (patient,)).fetchone() == (3,)
+        ours.execute("delete from access.assigned_patients")
+        assert conn.execute(query, (patient,)).fetchone() == (0,)
+
+
+# Ways around.
+
+_LEAK = """
+create function pg_temp.tell(what anyelement) returns boolean language plpgsql
+cost 0.0000001 as $$ begin raise notice 'leaked %', what; return true; end $$
+"""
+
+
+def test_a_leaky_function_is_called_with_ones_own_rows_alone(shared: Copy) -> None:
+    organization, _ = _numbers(shared)
+    told: list[str] = []
+    with session("admin") as conn:
+        conn.add_notice_handler(lambda said: told.append(said.message_primary or ""))
+        conn.execute(_LEAK.encode())
+        conn.execute(
+            "select count(*) from marts.org_tier_summary"
+            " where pg_temp.tell(organization_id)"
+        )
+    assert set(told) == {f"leaked {organization}"}
+
+
+@pytest.mark.parametrize("role", READERS)
+def test_no_other_way_leads_to_a_row(shared: Copy, role: str) -> None:
+    build = shared.value("select build_id from marts.builds where is_published")
+    hidden = f"build_{build}.patients"
+    refused = (
+        f"select * from {hidden}",
+        f"select query_to_xml('select * from {hidden}', true, true, '')",
+        f"select table_to_xml('{hidden}'::regclass, true, true, '')",
+        f"copy {hidden} to stdout",
+        "select last_value from raw.loads_load_id_seq",
+        "select raw.last_patient_id()",
+        "select * from raw.visible_batches",
+        "select * from intermediate.int_patient_features",
+        "create table marts.mine as select 1",
+        "create table public.mine as select 1",
+        "set role riskmart_builder",
+        "set role riskmart_intake",
+        "set role riskmart_backup",
+        "set session authorization riskmart",
+        "alter table marts.patients disable row level security",
+        "select pg_read_file('postgresql.conf')",
+    )
+    with session(role) as conn:
+        for statement in refused:
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                conn.execute(statement.encode())
+        # PostgreSQL shows no statistics of a table whose rows a policy hides.
+        rows = conn.execute(
+            "select tablename, attname from pg_stats"
+            " where schemaname !~ '^(pg_|information_schema)'"
+        ).fetchall()
+    assert rows == []
+
+
+def test_explain_and_errors_show_no_value_of_another_organization(
+    shared: Copy,
+) -> None:
+    organization, _ = _numbers(shared)
+    others = {
+        str(value)
+        for (value,) in shared.rows(
+            "select annual_cost from marts.patients where organization_id <> %s",
+            organization,
+        )
+        if len(str(value)) > 5
+    }
+    assert len(others) > 5
+    probes = (
+        "explain (analyze, verbose, buffers off) select * from marts.roi_sums",
+        "explain (verbose) select * from marts.patients where annual_cost > 0",
+        "select 1 / (organization_id - 3) from marts.patients",
+        "select cast(annual_cost || 'x' as integer) from marts.patients",
+    )
+    said = []
+    with session("admin") as conn:
+        for probe in probes:
+            try:
+                said += [str(row) for row in conn.execute(probe.encode()).fetchall()]
+            except psycopg.Error as error:
+                said.append(str(error))
+    text = "\n".join(said)
+    assert "invalid input syntax" in text
+    assert not [value for value in others if f'"{value}x"' in text or value in text]
+
+
+# Who takes patients in.
+
+
+def test_intake_of_one_organization_sees_and_changes_it_alone(shared: Copy) -> None:
+    organization, _ = _numbers(shared)
+    build = shared.value("select build_id from marts.builds where is_published")
+    with session("intake") as conn:
+        rows = conn.execute(
+            f"select distinct organization_id from build_{build}.patients".encode()
+        )
+        assert rows.fetchall() == [(organization,)]
+        rows = conn.execute("select distinct org_code from raw.patient_registry")
+        assert rows.fetchall() == [("BASELINE",)]
+        other = f"update build_{build}.risk_sums set patient_count = 0"
+        changed = conn.execute(
+            f"{other} where organization_id <> {organization}".encode()
+        )
+        assert changed.rowcount == 0
+        with pytest.raises(psycopg.errors.InsufficientPrivilege, match="row-level"):
+            conn.execute(
+                "insert into raw.new_patient_raw_input (content, submitted_by)"
+                " values ('x', 'somebody')"
+            )
+
+
+# Members.
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"member": "nobody_here"}, "nobody_here: no such login"),
+        ({"org_code": "ELSEWHERE"}, "ELSEWHERE: no such organization .* BASELINE"),
+        ({"departments": ["X"]}, "X: no such department .* CARDIOLOGY"),
+        ({"role": "king"}, "king: no such role; expected one of admin"),
+        ({"patients": ["7"]}, "7: expected a patient_uuid"),
+    ],
+)
+def test_a_membership_of_nothing_is_refused(
+    shared: Copy, given: dict[str, str], message: str
+) -> None:
+    before = shared.rows("select * from access.memberships order by 1, 2, 3")
+    whole = {"member": login_of("analyst"), "org_code": "BASELINE", **given}
+    with (
+        warehouse.connect(autocommit=True) as conn,
+        pytest.raises(BadInput, match=message),
+    ):
+        members.grant(conn, **whole)  # type: ignore[arg-type]
+    assert shared.rows("select * from access.memberships order by 1, 2, 3") == before
+
+
+def test_what_is_revoked_is_gone_at_once(shared: Copy) -> None:
+    query = b"select count(*) from marts.organizations"
+    with session("finance") as conn, warehouse.connect(autocommit=True) as ours:
+        assert conn.execute(query).fetchone() == (1,)
+        members.revoke(ours, login_of("finance"), "BASELINE")
+        assert conn.execute(query).fetchone() == (0,)
+        members.grant(ours, login_of("finance"), "BASELINE")
+        assert conn.execute(query).fetchone() == (1,)
