@@ -265,6 +265,24 @@ def test_the_way_back_is_in_the_trail_first(
 
 
 @pytest.mark.usefixtures("under_key")
+def test_the_command_tells_and_the_log_does_not(
+    conn: Connection, riskmart: Run
+) -> None:
+    hand_in(conn, {**PERSON, "external_id": "MRN-1"})
+    uuid = register(conn, Pseudonyms(KEY).of("SYNTH", "MRN-1"))
+    done = riskmart("reidentify", uuid, "--reason", "call back")
+    assert (done.code, "MRN-1" in done.out) == (0, True), done.err
+    refused = riskmart("reidentify", uuid)
+    assert (refused.code, "MRN-1" in refused.out + refused.err) == (2, False)
+    [line] = rows(
+        conn, "select detail::text from audit.audit_log where action = 'reidentify'"
+    )
+    assert "call back" in line[0]
+    assert uuid in line[0]
+    assert "MRN-1" not in line[0]
+
+
+@pytest.mark.usefixtures("under_key")
 def test_without_reason_or_trace_there_is_no_answer(
     conn: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -276,6 +294,7 @@ def test_without_reason_or_trace_there_is_no_answer(
     for asked, reason, told in (
         ([uuid], "  ", "no reason"),
         ([], "why", "nobody asked for"),
+        ([uuid] * (reidentify.MOST + 1), "why", "at most 1,000"),
         (["4711"], "why", "expected patient_uuids"),
         (["123e4567-e89b-12d3-a456-426614174000"], "why", "no such patient"),
     ):
