@@ -200,7 +200,8 @@ def test_people_of_the_seed_keep_their_names(conn: Connection) -> None:
     assert names.of("BASELINE", "BL-0001") == "BL-0001"
     assert names.of("SYNTH", "BL-0001") != "BL-0001"
     assert names.of("BASELINE", "BL-9999") != "BL-9999"
-    assert vault.remember(conn, names, "BASELINE", ["BL-0001", "BL-9999"]) == 1
+    people = {one: names.of("BASELINE", one) for one in ("BL-0001", "BL-9999")}
+    assert vault.remember(conn, names, "BASELINE", people) == 1
 
 
 def test_a_key_is_not_mixed_into_a_demo(
