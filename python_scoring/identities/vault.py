@@ -37,14 +37,16 @@ select exists (
     )
 )
 """
+# Neither pseudonyms nor tokens have commas: to write them out as arrays takes longer.
 _KNOWN = """
 select pseudonym from raw.patient_identifiers
-where org_code = %s and pseudonym = any(%s::text[])
+where org_code = %s and pseudonym = any(string_to_array(%s, ','))
 """
 _REMEMBER = """
 insert into raw.patient_identifiers (org_code, pseudonym, encrypted, key_fingerprint)
-select %s, pseudonym, encrypted, %s
-from unnest(%s::text[], %s::bytea[]) as newcomers (pseudonym, encrypted)
+select %s, pseudonym, convert_to(token, 'UTF8'), %s
+from unnest(string_to_array(%s, ','), string_to_array(%s, ','))
+    as newcomers (pseudonym, token)
 order by pseudonym
 on conflict do nothing
 """
@@ -181,7 +183,7 @@ def _remember(
     people: Sequence[tuple[str, str]],
 ) -> int:
     assert names.key is not None
-    asked = (org_code, [name for name, _ in people])
+    asked = (org_code, ",".join(name for name, _ in people))
     known = {name for (name,) in conn.execute(_KNOWN.encode(), asked)}
     fresh = [(name, one) for name, one in people if name not in known]
     if not fresh:
@@ -191,7 +193,7 @@ def _remember(
         _REMEMBER.encode(),
         (
             *(org_code, names.key.fingerprint),
-            [name for name, _ in fresh],
-            [encrypt(one.encode()) for _, one in fresh],
+            ",".join(name for name, _ in fresh),
+            ",".join(encrypt(one.encode()).decode() for _, one in fresh),
         ),
     ).rowcount
