@@ -56,6 +56,8 @@ class Copy:
             )
             if self.database != config.DATABASE:
                 patch.setenv("RISKMART_DSN", self.dsn)
+            else:
+                patch.delenv("RISKMART_DSN", raising=False)
             yield
 
     @cached_property
