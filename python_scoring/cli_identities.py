@@ -1,5 +1,6 @@
 """Commands about who people are: the key, and the way back from a patient_uuid."""
 
+import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -104,7 +105,12 @@ def forget(
         str | None, typer.Argument(help="As reports show it.")
     ] = None,
     external_id: Annotated[
-        str, typer.Option("--external-id", help="Or what they are called outside.")
+        str,
+        typer.Option(
+            "--external-id",
+            help="Or what they are called outside; - reads it, so that no process "
+            "list shows it.",
+        ),
     ] = "",
     org: Annotated[str, typer.Option("--org", help="Whose patient, with that.")] = "",
     reason: Reason = "",
@@ -114,6 +120,8 @@ def forget(
 
     if bool(patient_uuid) == bool(external_id) or bool(external_id) != bool(org):
         raise BadInput("forget: expected PATIENT_UUID, or --external-id ID --org CODE")
+    if external_id == "-":
+        external_id = sys.stdin.readline().strip()
     with ready_warehouse() as conn, progress() as (on_step, _):
         done = forgetting.forget(
             conn,

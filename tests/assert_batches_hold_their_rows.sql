@@ -1,7 +1,8 @@
 {{ config(tags=['whole']) }}
 
 -- The ledger has no foreign key to its batches (it is the one large append-only
--- table): each batch has exactly the rows it says, and each row has a batch.
+-- table): each batch has exactly the rows it says, and each row has a batch. Of one
+-- whose people were all forgotten, none is left.
 
 with
 
@@ -33,4 +34,4 @@ from batches
 
 full outer join written on batches.batch_id = written.batch_id
 
-where batches.row_count is distinct from written.row_count
+where batches.row_count is distinct from coalesce(written.row_count, 0)

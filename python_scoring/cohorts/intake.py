@@ -196,10 +196,10 @@ class Intake:
         if column.identifies == "claim":
             renamed = self.names.of_claims(given)
         else:
+            people: dict[str, str] = {}
+            renamed = self.names.of_people(self.org, given, people)
             if target.brings_people:
-                people = given.unique().to_pylist()
                 vault.remember(self.cursor.connection, self.names, self.org, people)
-            renamed = self.names.of_people(self.org, given)
         place = rows.column_names.index(column.target)
         return rows.set_column(place, column.target, renamed)
 

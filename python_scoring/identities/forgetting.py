@@ -52,6 +52,7 @@ _DELETE = {
     "raw.scored_features": "patient_id = %(id)s",
     "raw.patient_identifiers": "org_code = %(org)s and pseudonym = %(called)s",
     "raw.patient_registry": "patient_id = %(id)s",
+    "access.assigned_patients": "patient_id = %(id)s",
 }
 _LEDGER = """
 update raw.prediction_batches as batches
@@ -158,14 +159,23 @@ def delete(conn: Connection, person: Known, reason: str) -> Deleted:
         tables["raw.rejected_rows"] = conn.execute(_REJECTED.encode(), given).rowcount
         conn.execute(_LEDGER.encode(), given)
         for table, condition in _DELETE.items():
-            statement = f"delete from {table} where {condition}".encode()
-            tables[table] = conn.execute(statement, given).rowcount
+            tables[table] = _delete(conn, table, condition, given)
         found = {table: rows for table, rows in tables.items() if rows}
         trail.record(
             *(conn, ACTION, "raw", sum(found.values())),
             {"patient_uuids": [person.patient_uuid], "reason": reason},
         )
     return Deleted(person, found)
+
+
+def _delete(conn: Connection, table: str, condition: str, given: dict[str, Any]) -> int:
+    """Delete rows of a table; none where it is not there, as before any build."""
+    row = conn.execute("select to_regclass(%s) is null", (table,)).fetchone()
+    if row and row[0]:
+        return 0
+    return conn.execute(
+        f"delete from {table} where {condition}".encode(), given
+    ).rowcount
 
 
 def _from_loads(

@@ -7,7 +7,7 @@ has the same one in each load, and nobody without the key can work it out or bac
 import csv
 import hmac
 import secrets
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -54,11 +54,24 @@ class Pseudonyms:
             return external_id
         return pseudonym(self.key.pseudonym_key, org_code, external_id)
 
-    def of_people(self, org_code: str, external_ids: Any) -> Any:
-        """Return what each of an Arrow column is called here."""
+    def of_people(
+        self, org_code: str, external_ids: Any, seen: dict[str, str] | None = None
+    ) -> Any:
+        """Return what each of an Arrow column is called here.
+
+        Parameters
+        ----------
+        seen
+            Gets everybody's external id and what they are called.
+        """
         if self.key is None:
             return external_ids
-        return _by_value(external_ids, lambda one: self.of(org_code, one))
+        named = {} if seen is None else seen
+
+        def name(one: str) -> str:
+            return named.setdefault(one, self.of(org_code, one))
+
+        return _by_value(external_ids, name)
 
     def of_claims(self, numbers: Any) -> Any:
         """Return claims' numbers under a key that goes with this object.
@@ -71,17 +84,9 @@ class Pseudonyms:
             numbers, lambda one: hmac.digest(self._claims, one.encode(), "sha256").hex()
         )
 
-    def newcomers(
-        self, org_code: str, external_ids: Iterable[str]
-    ) -> list[tuple[str, str]]:
-        """Pair everybody who has a pseudonym with it: (pseudonym, external_id)."""
-        if self.key is None:
-            return []
-        return [
-            (self.of(org_code, one), one)
-            for one in external_ids
-            if (org_code, one) not in self.plain
-        ]
+    def hides(self, org_code: str, external_id: str) -> bool:
+        """Whether somebody has a pseudonym."""
+        return self.key is not None and (org_code, external_id) not in self.plain
 
 
 def _by_value(values: Any, name: Callable[[str], str]) -> Any:

@@ -12,6 +12,8 @@ from python_scoring.identities.pseudonyms import Pseudonyms
 from python_scoring.warehouse import Connection
 
 ACTION = "reidentify"
+# Each is named in the audit log; who needs more of them needs them one by one.
+MOST = 1000
 
 _PEOPLE = """
 select registry.patient_uuid::text, registry.org_code, registry.external_id,
@@ -75,6 +77,8 @@ def _check(patient_uuids: Sequence[str], reason: str) -> tuple[list[str], str]:
         raise BadInput("no reason; expected one: it goes into the audit log")
     if not patient_uuids:
         raise BadInput("nobody asked for; expected patient_uuids")
+    if len(patient_uuids) > MOST:
+        raise BadInput(f"{len(patient_uuids):,} patients; expected at most {MOST:,}")
     try:
         asked = [str(UUID(one)) for one in patient_uuids]
     except ValueError:

@@ -100,7 +100,9 @@ def _given(person: Person) -> dict[str, Any]:
         given |= {
             f"text_{place}": one,
             f"quoted_{place}": f'"{one}"',
+            f"alone_{place}": _alone(one),
             f"bytes_{place}": one.encode(),
+            f"alone_bytes_{place}": _alone(_escaped(one)),
         }
     return given
 
@@ -127,8 +129,13 @@ def _condition(
         return sql.SQL("({})").format(sql.SQL(" or ").join(found))
     if kind == "bytea" and not is_list:
         found = [
-            sql.SQL("position({}::bytea in {}) > 0").format(
-                sql.Placeholder(f"bytes_{place}"), name
+            sql.SQL(
+                "(position({}::bytea in {name}) > 0"
+                " and encode({name}, 'escape') ~ {}::text)"
+            ).format(
+                sql.Placeholder(f"bytes_{place}"),
+                sql.Placeholder(f"alone_bytes_{place}"),
+                name=name,
             )
             for place, one in enumerate(_spelled(person))
             if len(one) >= _SURE_LENGTH
@@ -144,13 +151,31 @@ def _condition(
 def _in_text(name: sql.Identifier, place: int, *, is_sure: bool) -> sql.Composable:
     text = sql.SQL("cast({} as text)").format(name)
     if is_sure:
-        return sql.SQL("strpos({}, {}::text) > 0").format(
-            text, sql.Placeholder(f"text_{place}")
+        # The first is fast, and finds longer words that it is a part of.
+        return sql.SQL("(strpos({text}, {}::text) > 0 and {text} ~ {}::text)").format(
+            sql.Placeholder(f"text_{place}"),
+            sql.Placeholder(f"alone_{place}"),
+            text=text,
         )
     return sql.SQL("strpos({}, {}::text) > 0 or {} = {}::text").format(
         *(text, sql.Placeholder(f"quoted_{place}")),
         *(text, sql.Placeholder(f"text_{place}")),
     )
+
+
+def _alone(one: str) -> str:
+    """Return the regular expression of a word that is no part of a longer one."""
+    literal = "".join(c if c.isalnum() else f"\\{c}" for c in one)
+    return f"(^|[^[:alnum:]]){literal}($|[^[:alnum:]])"
+
+
+def _escaped(one: str) -> str:
+    """Spell bytes as PostgreSQL's `escape` format does."""
+    spelled = (
+        "\\\\" if b == 92 else chr(b) if 0 < b < 128 else f"\\{b:03o}"
+        for b in one.encode()
+    )
+    return "".join(spelled)
 
 
 def _spelled(person: Person) -> list[str]:

@@ -1,6 +1,5 @@
 """The one place where this room writes to the audit log."""
 
-from importlib import import_module
 from typing import Any
 
 from python_scoring.warehouse import Connection
@@ -20,5 +19,6 @@ def record(
     detail
         patient_uuids, fingerprints, reasons; never an identifier, never a key.
     """
-    store = import_module("python_scoring.audit.store")
+    from python_scoring.audit import store
+
     store.record(conn, action, object_name, row_count, None, detail)

@@ -1,6 +1,6 @@
 """The database's side of the key: which one is in force, and the originals it keeps."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import islice
 
 from python_scoring.errors import BadInput
@@ -14,7 +14,7 @@ DEMO = "demo: no key; external identifiers are stored as they came"
 # "key", for an advisory lock of ours: whoever writes identifiers shares it to the end
 # of the transaction, whoever changes the key has it alone.
 _LOCK = 0x6B6579
-_CHUNK = 20_000
+_CHUNK = 100_000
 
 _NOTED = "select fingerprint from raw.identity_key"
 _NOTE = """
@@ -37,14 +37,16 @@ select exists (
     )
 )
 """
+# Neither pseudonyms nor tokens have commas: to write them out as arrays takes longer.
 _KNOWN = """
 select pseudonym from raw.patient_identifiers
-where org_code = %s and pseudonym = any(%s::text[])
+where org_code = %s and pseudonym = any(string_to_array(%s, ','))
 """
 _REMEMBER = """
 insert into raw.patient_identifiers (org_code, pseudonym, encrypted, key_fingerprint)
-select %s, pseudonym, encrypted, %s
-from unnest(%s::text[], %s::bytea[]) as newcomers (pseudonym, encrypted)
+select %s, pseudonym, convert_to(token, 'UTF8'), %s
+from unnest(string_to_array(%s, ','), string_to_array(%s, ','))
+    as newcomers (pseudonym, token)
 order by pseudonym
 on conflict do nothing
 """
@@ -158,18 +160,18 @@ def _has_strangers(conn: Connection) -> bool:
 
 
 def remember(
-    conn: Connection, names: Pseudonyms, org_code: str, external_ids: Iterable[str]
+    conn: Connection, names: Pseudonyms, org_code: str, people: Mapping[str, str]
 ) -> int:
     """Keep the originals of people who are not known yet, encrypted; how many.
 
     Parameters
     ----------
-    external_ids
-        Each person once.
+    people
+        What they are called here, by external id.
     """
-    people = iter(names.newcomers(org_code, external_ids))
+    hidden = ((name, one) for one, name in people.items() if names.hides(org_code, one))
     kept = 0
-    while chunk := list(islice(people, _CHUNK)):
+    while chunk := list(islice(hidden, _CHUNK)):
         kept += _remember(conn, names, org_code, chunk)
     return kept
 
@@ -181,8 +183,8 @@ def _remember(
     people: Sequence[tuple[str, str]],
 ) -> int:
     assert names.key is not None
-    asked = (org_code, [pseudonym for pseudonym, _ in people])
-    known = {pseudonym for (pseudonym,) in conn.execute(_KNOWN.encode(), asked)}
+    asked = (org_code, ",".join(name for name, _ in people))
+    known = {name for (name,) in conn.execute(_KNOWN.encode(), asked)}
     fresh = [(name, one) for name, one in people if name not in known]
     if not fresh:
         return 0
@@ -191,7 +193,7 @@ def _remember(
         _REMEMBER.encode(),
         (
             *(org_code, names.key.fingerprint),
-            [name for name, _ in fresh],
-            [encrypt(one.encode()) for _, one in fresh],
+            ",".join(name for name, _ in fresh),
+            ",".join(encrypt(one.encode()).decode() for _, one in fresh),
         ),
     ).rowcount

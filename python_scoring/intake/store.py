@@ -352,12 +352,13 @@ def _write(conn: Connection, rows: Sequence[tuple[Any, ...]]) -> None:
 
 
 def _remember(conn: Connection, checked: Sequence[Checked], names: Pseudonyms) -> None:
-    people: dict[str, list[str]] = {}
+    people: dict[str, dict[str, str]] = {}
     for one in checked:
         if one.person and one.external_id:
-            people.setdefault(one.person[0], []).append(one.external_id)
-    for org_code, external_ids in people.items():
-        vault.remember(conn, names, org_code, external_ids)
+            org_code, called = one.person
+            people.setdefault(org_code, {})[one.external_id] = called
+    for org_code, named in people.items():
+        vault.remember(conn, names, org_code, named)
 
 
 def _encrypt(conn: Connection, inputs: Sequence[Input], names: Pseudonyms) -> None:

@@ -120,6 +120,18 @@ class Knowledge:
             row = {(1, *rest): 1.0, (0, *rest): -1.0, change: -1.0}
             self.equal.append((row, 0))
 
+    def allows(self, counts: Mapping[Name, float]) -> bool:
+        """Whether counts could be the true ones, by all that is known."""
+
+        def added(row: Mapping[Name, float]) -> float:
+            return sum(factor * counts[name] for name, factor in row.items())
+
+        return (
+            all(low <= counts[n] <= high for n, (low, high) in self.bounds.items())
+            and all(added(row) == right for row, right in self.equal)
+            and all(added(row) <= right for row, right in self.at_most)
+        )
+
     def intervals(
         self, names: Iterable[Name] | None = None
     ) -> dict[Name, tuple[float, float]]:

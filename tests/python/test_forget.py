@@ -68,6 +68,11 @@ def test_nothing_of_a_person_is_left(
     add(person(age=70))
     add(person(age=999), b'{"external_id": "MRN-4711", ')
     uuid, number = registered(clone, WHO)
+    # As where there are roles, and somebody looks after them.
+    clone.execute(
+        "insert into access.assigned_patients (member, patient_id) values ('x', %s)",
+        number,
+    )
     before = looked(uuid, number)
     assert {trace.relation.split(".")[0] for trace in before.traces} >= {
         *("raw", "build_1")

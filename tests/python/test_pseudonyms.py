@@ -200,7 +200,8 @@ def test_people_of_the_seed_keep_their_names(conn: Connection) -> None:
     assert names.of("BASELINE", "BL-0001") == "BL-0001"
     assert names.of("SYNTH", "BL-0001") != "BL-0001"
     assert names.of("BASELINE", "BL-9999") != "BL-9999"
-    assert vault.remember(conn, names, "BASELINE", ["BL-0001", "BL-9999"]) == 1
+    people = {one: names.of("BASELINE", one) for one in ("BL-0001", "BL-9999")}
+    assert vault.remember(conn, names, "BASELINE", people) == 1
 
 
 def test_a_key_is_not_mixed_into_a_demo(
@@ -265,6 +266,24 @@ def test_the_way_back_is_in_the_trail_first(
 
 
 @pytest.mark.usefixtures("under_key")
+def test_the_command_tells_and_the_log_does_not(
+    conn: Connection, riskmart: Run
+) -> None:
+    hand_in(conn, {**PERSON, "external_id": "MRN-1"})
+    uuid = register(conn, Pseudonyms(KEY).of("SYNTH", "MRN-1"))
+    done = riskmart("reidentify", uuid, "--reason", "call back")
+    assert (done.code, "MRN-1" in done.out) == (0, True), done.err
+    refused = riskmart("reidentify", uuid)
+    assert (refused.code, "MRN-1" in refused.out + refused.err) == (2, False)
+    [line] = rows(
+        conn, "select detail::text from audit.audit_log where action = 'reidentify'"
+    )
+    assert "call back" in line[0]
+    assert uuid in line[0]
+    assert "MRN-1" not in line[0]
+
+
+@pytest.mark.usefixtures("under_key")
 def test_without_reason_or_trace_there_is_no_answer(
     conn: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -276,6 +295,7 @@ def test_without_reason_or_trace_there_is_no_answer(
     for asked, reason, told in (
         ([uuid], "  ", "no reason"),
         ([], "why", "nobody asked for"),
+        ([uuid] * (reidentify.MOST + 1), "why", "at most 1,000"),
         (["4711"], "why", "expected patient_uuids"),
         (["123e4567-e89b-12d3-a456-426614174000"], "why", "no such patient"),
     ):
@@ -292,3 +312,30 @@ def test_without_reason_or_trace_there_is_no_answer(
         reidentify.reidentify(conn, [uuid], "why")
     with conn.transaction(), pytest.raises(RuntimeError, match="idle"):
         reidentify.reidentify(conn, [uuid], "why")
+
+
+@pytest.mark.parametrize(
+    ("name", "is_found"),
+    [
+        ("MRN-4711", True),
+        ("MRN-471", False),
+        ("MRN-47110", False),
+        ("Ä.ö\\*(1)", True),
+        ("ö\\*(1)", True),
+        ("A7", True),
+        ("7", False),
+    ],
+)
+def test_a_scan_finds_words_and_no_parts_of_them(
+    conn: Connection, name: str, is_found: bool
+) -> None:
+    held = 'see MRN-4711, Ä.ö\\*(1) and "A7"'
+    conn.execute(
+        "create table raw.somewhere as select %s::text as a, to_jsonb(%s::text) as b,"
+        " array[%s::text] as c, convert_to(%s, 'UTF8') as d",
+        (held,) * 4,
+    )
+    found = {trace.column for trace in scan.look(conn, Person([name])).traces}
+    # What is short counts where it is all there is, or stands in quotes.
+    expected = {"a", "b", "c", "d"} if len(name) >= 6 else {"a"}
+    assert found == (expected if is_found else set())
