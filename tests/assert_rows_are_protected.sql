@@ -8,6 +8,17 @@
 
 with
 
+-- Asked here rather than when this is compiled, which needs no connection.
+protection as (
+
+    select
+        to_regclass('access.my_departments') is not null
+        and (rolsuper or rolbypassrls) as is_on
+    from pg_roles
+    where rolname = current_user
+
+),
+
 rooms as (
 
     select
@@ -17,7 +28,7 @@ rooms as (
     from pg_namespace
     where
         ({{ mine }})
-        and {{ rows_are_protected() }}
+        and (select protection.is_on from protection)
 
 ),
 
@@ -140,7 +151,7 @@ open_to_all as (
         (rooms.oid is not null or pg_default_acl.defaclnamespace = 0)
         and pg_default_acl.defaclobjtype in ('r', 'S', 'n')
         and granted.grantee <> pg_default_acl.defaclrole
-        and {{ rows_are_protected() }}
+        and (select protection.is_on from protection)
 
 ),
 
@@ -168,7 +179,7 @@ of_two_kinds as (
             and pg_has_role(readers.oid, bypassing_roles.oid, 'member')
     where
         not readers.rolsuper
-        and {{ rows_are_protected() }}
+        and (select protection.is_on from protection)
         and pg_has_role(readers.oid, to_regrole('riskmart_reader'), 'member')
 
 )
