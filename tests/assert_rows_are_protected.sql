@@ -1,7 +1,7 @@
 -- What would let somebody see a row that no policy shows them, by the catalogue. Empty
 -- where the roles are not there, which the build then says.
-{% set mine = "nspname in ('raw', 'access', 'audit', 'staging', 'intermediate', 'rules',"
-    ~ " 'reference', 'baseline', 'candidate', 'marts')"
+{% set mine = "nspname in ('raw', 'access', 'audit', 'staging', 'intermediate',"
+    ~ " 'rules','reference', 'baseline', 'candidate', 'marts')"
     if target.schema == "candidate"
     else "nspname = 'raw' or nspname like replace('" ~ target.schema
     ~ "', '_', '\\_') || '\\_%'" %}
@@ -87,25 +87,25 @@ without_policy as (
 bypassing as (
 
     select distinct
-        pg_describe_object('pg_class'::regclass, views.oid, 0) as whole_name,
+        pg_describe_object('pg_class'::regclass, over_ours.oid, 0) as whole_name,
         'reads rows of people as its owner, for others' as fault
-    from pg_class as views
-    inner join pg_rewrite on views.oid = pg_rewrite.ev_class
+    from pg_class as over_ours
+    inner join pg_rewrite on over_ours.oid = pg_rewrite.ev_class
     inner join pg_depend
         on
             pg_rewrite.oid = pg_depend.objid
             and pg_depend.classid = 'pg_rewrite'::regclass
             and pg_depend.refclassid = 'pg_class'::regclass
     inner join relations on pg_depend.refobjid = relations.oid
-    inner join pg_roles as owners on views.relowner = owners.oid
-    cross join lateral aclexplode(views.relacl) as granted
+    inner join pg_roles as owners on over_ours.relowner = owners.oid
+    cross join lateral aclexplode(over_ours.relacl) as granted_to
     where
-        views.oid <> relations.oid
+        over_ours.oid <> relations.oid
         and relations.nspname <> 'access'
-        and views.relnamespace <> coalesce(to_regnamespace('access'), 0)
+        and over_ours.relnamespace <> coalesce(to_regnamespace('access'), 0)
         and (owners.rolsuper or owners.rolbypassrls)
-        and granted.grantee <> views.relowner
-        and not coalesce(views.reloptions::text, '') ~ 'security_invoker=(true|on|1)'
+        and granted_to.grantee <> over_ours.relowner
+        and not coalesce(over_ours.reloptions::text, '') ~ 'security_invoker=(true|on|1)'
 
 ),
 
@@ -115,8 +115,8 @@ open_to_all as (
         relations.whole_name,
         'granted to PUBLIC' as fault
     from relations
-    cross join lateral aclexplode(relations.relacl) as granted
-    where granted.grantee = 0
+    cross join lateral aclexplode(relations.relacl) as granted_to
+    where granted_to.grantee = 0
 
     union all
 
@@ -124,8 +124,8 @@ open_to_all as (
         rooms.nspname as whole_name,
         'granted to PUBLIC' as fault
     from rooms
-    cross join lateral aclexplode(rooms.nspacl) as granted
-    where granted.grantee = 0
+    cross join lateral aclexplode(rooms.nspacl) as granted_to
+    where granted_to.grantee = 0
 
     union all
 
@@ -134,10 +134,11 @@ open_to_all as (
         'everybody may call it' as fault
     from pg_proc
     inner join rooms on pg_proc.pronamespace = rooms.oid
-    cross join lateral aclexplode(
-        coalesce(pg_proc.proacl, acldefault('f', pg_proc.proowner))
-    ) as granted
-    where granted.grantee = 0 and pg_proc.prorettype <> 'trigger'::regtype
+    cross join
+        lateral aclexplode(
+            coalesce(pg_proc.proacl, acldefault('f', pg_proc.proowner))
+        ) as granted_to
+    where granted_to.grantee = 0 and pg_proc.prorettype <> 'trigger'::regtype
 
     union all
 
@@ -146,11 +147,11 @@ open_to_all as (
         'default privileges that open the next table' as fault
     from pg_default_acl
     left join rooms on pg_default_acl.defaclnamespace = rooms.oid
-    cross join lateral aclexplode(pg_default_acl.defaclacl) as granted
+    cross join lateral aclexplode(pg_default_acl.defaclacl) as granted_to
     where
         (rooms.oid is not null or pg_default_acl.defaclnamespace = 0)
         and pg_default_acl.defaclobjtype in ('r', 'S', 'n')
-        and granted.grantee <> pg_default_acl.defaclrole
+        and granted_to.grantee <> pg_default_acl.defaclrole
         and (select protection.is_on from protection)
 
 ),

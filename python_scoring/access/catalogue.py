@@ -19,6 +19,8 @@ where n.nspname = any(%s) and c.relkind in ('r', 'p')
 order by 1
 """
 
+_MOST_NAMED = 5
+
 
 def check_protected(conn: Connection, *schemas: str) -> None:
     """Refuse a build with a table that is not under row-level security.
@@ -37,9 +39,10 @@ def check_protected(conn: Connection, *schemas: str) -> None:
         return
     found = conn.execute(_UNPROTECTED.encode(), (list(schemas),)).fetchall()
     if found:
-        names = ", ".join(name for (name,) in found)
+        names = ", ".join(sorted({name for (name,) in found})[:_MOST_NAMED])
+        more = f" and {len(found) - _MOST_NAMED} more" * (len(found) > _MOST_NAMED)
         raise GateFailed(
             f"not published: {schemas[0]} has tables without row-level security "
-            f"({names}); it was made before there were roles, or somebody took it off. "
+            f"({names}{more}); it was made before there were roles, or somebody took it off. "
             "Expected a build of now (`riskmart build`)"
         )

@@ -25,6 +25,8 @@ CANNOT = (
     f"{BUILDER}, and would build empty marts under it"
 )
 
+_FORCED = "enable row level security, force row level security"
+
 # A row of somebody: of a person, or of what a person's record says.
 _PERSONAL = ("patient_id", "external_id", "desynpuf_id", "content", "value")
 _HAVE = """
@@ -124,6 +126,8 @@ def prepare(conn: Connection) -> None:
     conn.execute(_grants().encode())
     for name, columns in conn.execute(_HAVE.encode()).fetchall():
         conn.execute("; ".join(_protect(name, set(columns))).encode())
+    for (table,) in _left_over(conn):
+        conn.execute(f"alter table {table} {_FORCED}".encode())
 
 
 def protect_copies(
@@ -146,7 +150,7 @@ def protect_copies(
         policy = _copy_policy(schema, set(columns_of(conn, schema, name)))
         allowed = "select, insert, update, delete" if name in kept else "select"
         for statement in (
-            "alter table {table} enable row level security, force row level security",
+            f"alter table {{table}} {_FORCED}",
             "create policy intake on {table} to {intake} using ({policy})",
             f"grant {allowed} on {{table}} to {{intake}}",
         ):
@@ -163,6 +167,16 @@ def _copy_policy(schema: str, columns: set[str]) -> sql.Composable:
         loads = sql.Identifier(schema, "int_cohort_loads")
         return sql.SQL("load_id in (select load_id from {})").format(loads)
     return sql.SQL("true")
+
+
+def _left_over(conn: Connection) -> list[tuple[str]]:
+    """Find unprotected tables that dbt has made, and may not make any more."""
+    return conn.execute(
+        "select oid::regclass::text from pg_class"
+        " where relnamespace in (to_regnamespace('intermediate'),"
+        " to_regnamespace('baseline')) and relkind in ('r', 'p')"
+        " and not (relrowsecurity and relforcerowsecurity)"
+    ).fetchall()
 
 
 def _grants() -> str:
@@ -194,10 +208,7 @@ def _protect(table: str, columns: set[str]) -> list[str]:
     policy = _policy(table, columns)
     if policy is None and not columns & set(_PERSONAL) and "org_code" not in columns:
         return [f"alter table raw.{table} disable row level security"]
-    made = [
-        f"alter table raw.{table} enable row level security",
-        f"alter table raw.{table} force row level security",
-    ]
+    made = [f"alter table raw.{table} {_FORCED}"]
     if policy and table in _INTAKE:
         made += [
             f"drop policy if exists intake_{what} on raw.{table}"
