@@ -105,7 +105,8 @@ bypassing as (
         and over_ours.relnamespace <> coalesce(to_regnamespace('access'), 0)
         and (owners.rolsuper or owners.rolbypassrls)
         and granted_to.grantee <> over_ours.relowner
-        and not coalesce(over_ours.reloptions::text, '') ~ 'security_invoker=(true|on|1)'
+        and coalesce(over_ours.reloptions::text, '')
+        !~ 'security_invoker=(true|on|1)'
 
 ),
 
