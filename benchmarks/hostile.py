@@ -65,7 +65,7 @@ _NUMBERS = st.one_of(
     st.floats(),
     st.sampled_from([True, None, [], {}, "7", "1e5", "-0", "Infinity", "１"]),
 )
-_PATIENT = {
+PATIENT = {
     "org_code": "BASELINE",
     "source_system": "API",
     "index_date": "2026-01-15",
@@ -150,7 +150,7 @@ def hand_in(intake: Intake, count: int, seed: int = 0) -> Storm:
     done = Storm()
 
     @_examples(count, seed)
-    @given(_some(_PATIENT, _SAID, st.one_of(_SAID, _NUMBERS)))
+    @given(_some(PATIENT, _SAID, st.one_of(_SAID, _NUMBERS)))
     def one(records: list[dict[str, Any]]) -> None:
         received = json.dumps(records).encode()
         answer = intake.add(list(documents.split(received)))

@@ -43,6 +43,6 @@ def check_protected(conn: Connection, *schemas: str) -> None:
         more = f" and {len(found) - _MOST_NAMED} more" * (len(found) > _MOST_NAMED)
         raise GateFailed(
             f"not published: {schemas[0]} has tables without row-level security "
-            f"({names}{more}); it was made before there were roles, or somebody took it "
+            f"({names}{more}); it is from before there were roles, or somebody took it "
             "off. Expected a build of now (`riskmart build`)"
         )

@@ -3,23 +3,30 @@
 import itertools
 import json
 import math
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
 import pytest
-from attacker import LEAST, Count, Knowledge, Name, Tables, found_out, rounded
 from copies import Copy
 from numpy.typing import NDArray
 from test_add import PERSON
 
+from benchmarks.attacker import (
+    LEAST,
+    Count,
+    Knowledge,
+    Name,
+    Tables,
+    found_out,
+    rounded,
+)
+from benchmarks.security_suppression import WINDOWS, attack, read, true_counts
 from python_scoring import project_vars, warehouse
 from python_scoring.intake import adding, plan
 from python_scoring.intake.documents import split
 from python_scoring.publication import builds
 
-WINDOWS = ("30_day", "60_day", "90_day")
 TIERS = range(1, 6)
 SUMMARIES = ("risk_sums", "roi_sums", "tier_change_sums")
 
@@ -32,67 +39,9 @@ def shop(built: Copy) -> Iterator[Copy]:
     copy.drop()
 
 
-def read(copy: Copy, schema: str, suffix: str = "_suppressed") -> Tables:
-    """The tables of organization 1; without a suffix, the true ones."""
-
-    def rows(mart: str, columns: str) -> list[tuple[object, ...]]:
-        return copy.rows(
-            f"select {columns}, patient_count from {schema}.{mart}{suffix}"
-            " where organization_id = 1"
-        )
-
-    cells = rows(
-        "dept_risk_distribution", "department_id, prediction_window, risk_tier"
-    )
-    moves = rows("tier_migration", "prediction_window, previous_tier, risk_tier")
-    returns = copy.rows(
-        "select department_id, prediction_window, positive_roi_count,"
-        f" excellent_roi_count from {schema}.roi_by_department{suffix}"
-        " where organization_id = 1"
-    )
-    return Tables(
-        {tuple(key): count for *key, count in cells},  # type: ignore[misc]
-        {(d, w): (p, e) for d, w, p, e in returns},
-        {tuple(key): count for *key, count in moves},  # type: ignore[misc]
-    )
-
-
-def true_counts(build: int, truth: Tables) -> dict[Name, int]:
-    """What is to be worked out, by the attacker's names."""
-    counts: Counter[Name] = Counter()
-    for (department, window, tier), count in truth.cells.items():
-        counts[build, "x", department, window, tier] = count or 0
-        counts[build, "t", window, tier] += count or 0
-        if window == WINDOWS[0]:
-            counts[build, "n", department] += count or 0
-    for (department, window), pair in truth.returns.items():
-        for kind, count in zip("pe", pair, strict=True):
-            counts[build, kind, department, window] = count or 0
-    for (window, before, now), count in truth.moves.items():
-        counts[build, "m", window, before, now] = count or 0
-        counts[build, "m"] += (count or 0) * (window == WINDOWS[0])
-    return dict(counts)
-
-
-def attack(
-    seen: list[Tables], truths: list[Tables], *, is_growth: bool
-) -> dict[Name, float]:
-    """Work out what can be, and hold the attacker against the truth."""
-    knowledge = Knowledge()
-    for build, tables in enumerate(seen):
-        knowledge.learn(build, tables)
-    truth: dict[Name, int] = {}
-    for build, tables in enumerate(truths):
-        truth |= true_counts(build, tables)
-    if len(seen) == 2:
-        knowledge.learn_change(is_growth=is_growth)
-        for name in [name for name in truth if name[0] == 0]:
-            truth["change", *name[1:]] = truth[1, *name[1:]] - truth[name]
-    # An attacker who took something for known that is not so would prove nothing.
-    assert knowledge.allows(truth)
-    small = [name for name, count in truth.items() if 1 <= abs(count) < LEAST]
-    assert small
-    return found_out(knowledge.intervals(small))
+def look(schema: str, suffix: str = "_suppressed") -> Tables:
+    with warehouse.connect() as conn:
+        return read(conn, schema, suffix)
 
 
 def test_the_least_count_is_the_projects() -> None:
@@ -102,15 +51,15 @@ def test_the_least_count_is_the_projects() -> None:
 def test_a_few_who_come_are_not_seen(shop: Copy) -> None:
     build = shop.value("select build_id from marts.builds where is_published")
     schema = f"build_{build}"
-    seen, truths = [read(shop, schema)], [read(shop, schema, "")]
+    seen, truths = [look(schema)], [look(schema, "")]
     people = [
         PERSON | {"external_id": f"FEW-{n}", "age": 60 + 7 * n, "annual_cost": 9000 * n}
         for n in range(1, 5)
     ]
     with adding.intake() as intake:
         intake.add(list(split(json.dumps(people).encode())))
-    seen.append(read(shop, schema))
-    truths.append(read(shop, schema, ""))
+    seen.append(look(schema))
+    truths.append(look(schema, ""))
     assert truths[0].cells != truths[1].cells
     assert {count for one in seen for count in one.cells.values()} >= {None, LEAST}
     for is_growth in (False, True):
@@ -183,7 +132,7 @@ def publish(copy: Copy, truth: Tables) -> Tables:
                     f" from ({statement}\n) as made".encode()
                 )
         conn.commit()
-    seen = read(copy, schema)
+    seen = look(schema)
     return replace(
         seen,
         cells={key: count for key, count in seen.cells.items() if key in truth.cells},
