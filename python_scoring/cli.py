@@ -4,6 +4,7 @@ Exit codes: 0 done, 1 a gate or test said no, 2 something handed in is wrong.
 Faults of our own are tracebacks.
 """
 
+import hashlib
 import io
 import os
 import signal
@@ -33,6 +34,7 @@ from python_scoring import (
 )
 from python_scoring.access import protection
 from python_scoring.audit import heads
+from python_scoring.audit import store as trail
 from python_scoring.embedded import binaries
 from python_scoring.errors import BadInput, RiskmartError
 from python_scoring.identities import keys
@@ -612,7 +614,12 @@ def sql(
     """Run one SQL statement and print what it returns."""
     with ready_warehouse() as conn:
         try:
-            status.show_query(out, conn, query, as_csv=csv)
+            count = status.show_query(out, conn, query, as_csv=csv)
+            if csv:
+                # Not the statement itself, for whom it may name.
+                digest = hashlib.sha256(query.encode()).hexdigest()
+                detail = {"query_sha256": digest}
+                trail.record(conn, "export", "sql --csv", count, detail=detail)
         except psycopg.Error as error:
             raise BadInput(str(error).strip()) from None
 

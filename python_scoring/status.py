@@ -273,8 +273,8 @@ def show_not_evaluated(console: Console, result: "EvaluateResult") -> None:
         console.print(f"{whom}: [yellow]not evaluated[/], {reason}")
 
 
-def show_query(console: Console, conn: Connection, query: str, *, as_csv: bool) -> None:
-    """Run a statement and print its rows as a table or as CSV.
+def show_query(console: Console, conn: Connection, query: str, *, as_csv: bool) -> int:
+    """Run a statement and print its rows as a table or as CSV; return how many.
 
     Raises
     ------
@@ -286,7 +286,7 @@ def show_query(console: Console, conn: Connection, query: str, *, as_csv: bool) 
         raise BadInput("sql: nothing to run; expected an SQL statement")
     if cursor.description is None:
         console.print(cursor.statusmessage)
-        return
+        return 0
     columns = [column.name for column in cursor.description]
     rows = cursor.fetchall()
     if as_csv:
@@ -297,3 +297,4 @@ def show_query(console: Console, conn: Connection, query: str, *, as_csv: bool) 
         print(text.getvalue(), end="")
     else:
         console.print(query_table(columns, rows))
+    return len(rows)

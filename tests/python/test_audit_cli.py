@@ -12,6 +12,7 @@ from test_publication import DROPPED, next_candidate
 from trails import actions, add_months, tamper
 
 from python_scoring import warehouse
+from python_scoring.access import members
 from python_scoring.audit import heads, store
 from python_scoring.intake import adding, serving
 from python_scoring.intake.documents import split
@@ -52,6 +53,32 @@ def test_every_step_of_a_build_is_there(clone: Copy) -> None:
     assert (load, rows, detail["purpose"]) == ("load 1", 20_000, "training")
     assert entries(clone, "score")[0][:2] == ("batch 1", 3_000)
     assert entries(clone, "build")[0][2:] == (1, {"status": "candidate"})
+
+
+def test_what_is_written_out_is_there_and_not_whom_it_asks_for(
+    clone: Copy, heads_file: Path, run: Run
+) -> None:
+    query = "select 'K-1007' as who union all select 'K-1008'"
+    assert run("sql", query).code == 0
+    assert not entries(clone, "export")
+    assert run("sql", query, "--csv").code == 0
+    [(what, rows, _, detail)] = entries(clone, "export")
+    assert (what, rows, set(detail)) == ("sql --csv", 2, {"query_sha256"})
+
+
+def test_a_membership_is_there(clone: Copy) -> None:
+    clone.published()
+    clone.execute("create role try_trail login")
+    try:
+        with warehouse.connect(autocommit=True) as conn:
+            members.grant(conn, "try_trail", "BASELINE", role="analyst")
+            members.revoke(conn, "try_trail")
+    finally:
+        clone.execute("drop role try_trail")
+    [given, taken] = entries(clone, "role_change")
+    assert given[:2] == ("try_trail", 1)
+    assert given[3]["granted"] == "analyst"
+    assert taken[3] == {"revoked": "all"}
 
 
 def test_publication_and_way_back_are_there(clone: Copy) -> None:
