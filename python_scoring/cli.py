@@ -171,7 +171,9 @@ def told_what_readers_have() -> Iterator[None]:
         yield
     except RiskmartError as error:
         have = ""
-        with suppress(BadInput), warehouse.connect() as conn:
+        # Where nothing was ever made, there is no record of builds to ask either.
+        nothing = (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName)
+        with suppress(BadInput, *nothing), warehouse.connect() as conn:
             have = status.readers_have(conn)
         raise type(error)(f"{error}\n{have}".rstrip()) from None
 

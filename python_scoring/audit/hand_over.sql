@@ -1,11 +1,12 @@
 -- Give the trail to riskmart_audit_keeper, whom nobody can be, and to each role what
--- it needs. Idempotent; does nothing where there are no such roles.
+-- it needs. Idempotent; does nothing where there are no such roles. Who may not give it
+-- away, on a server whose roles are for other databases, keeps it.
 do $$
 declare
     thing text;
     needs record;
 begin
-    if to_regrole('riskmart_audit_keeper') is not null then
+    if pg_has_role(to_regrole('riskmart_audit_keeper'), 'member') then
         for thing in
             select 'schema audit'
             union all

@@ -19,14 +19,8 @@ _HAND_OVER = Path(__file__).with_name("hand_over.sql").read_text(encoding="utf-8
 
 # Whose the tables are, or will be.
 _OWNER = """
-select pg_get_userbyid(owner), pg_has_role(owner, 'usage')
-from (
-    select coalesce(
-        (select nspowner from pg_namespace where nspname = 'audit'),
-        to_regrole('riskmart_audit_keeper')::oid
-    ) as owner
-) as found
-where owner is not null
+select pg_get_userbyid(nspowner), pg_has_role(nspowner, 'usage')
+from pg_namespace where nspname = 'audit'
 """
 _APPEND = "select audit.append(%s, %s, %s, %s, %s, %s)"
 

@@ -7,7 +7,8 @@ from copies import Copy
 
 from python_scoring import config, pipeline, warehouse
 from python_scoring.access import protection, roles
-from python_scoring.errors import GateFailed
+from python_scoring.audit import store as trail
+from python_scoring.errors import BadInput, GateFailed
 from python_scoring.publication import builds, publish
 
 # What would undo it fails the build.
@@ -116,6 +117,28 @@ def test_whoever_may_not_see_every_row_builds_nothing(
         for name in ("PGHOST", "PGUSER"):
             monkeypatch.delenv(name)
         clone.execute("drop owned by try_etl; drop role try_etl")
+
+
+def test_who_may_not_bypass_policies_has_a_warehouse_without_them(
+    built: Copy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a server whose roles are of other databases."""
+    built.administer("create role try_weak login")
+    built.administer("create database {} owner try_weak", "weak")
+    try:
+        monkeypatch.setenv(
+            "RISKMART_DSN", f"host={built.socket_dir} user=try_weak dbname=weak"
+        )
+        with warehouse.connect(autocommit=True) as conn:
+            warehouse.prepare(conn)
+            warehouse.prepare(conn)
+            assert protection.why_off(conn) == protection.CANNOT.format(user="try_weak")
+            trail.record(conn, "test", "of a trail of one's own")
+            with pytest.raises(BadInput, match="try_weak may not make the roles"):
+                protection.init(conn, [])
+    finally:
+        built.administer("drop database {}", "weak")
+        built.administer("drop role try_weak")
 
 
 def test_a_build_without_policies_is_not_published(clone: Copy) -> None:
