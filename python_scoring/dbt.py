@@ -1,6 +1,7 @@
 """dbt in this process, on the candidate: one manifest for several commands."""
 
 import os
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -155,9 +156,12 @@ def project_environment() -> Iterator[None]:
     }
     before = {name: os.environ.get(name) for name in given}
     os.environ.update(given)
+    # dbt writes our command line down, which may name a person.
+    ours, sys.argv = sys.argv, [sys.argv[0]]
     try:
         yield
     finally:
+        sys.argv = ours
         for name, value in before.items():
             if value is None:
                 os.environ.pop(name, None)

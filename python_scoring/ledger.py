@@ -165,36 +165,46 @@ def append(
     -------
     The batch, or None where the chunks held no patient: then nothing is written.
     """
-    batch_id, rows = None, 0
+    batch_id, rows, expected = None, 0, 0
+    if intake_entry_id is not None:
+        # Counted before, since whoever takes people in may change no batch.
+        chunks = list(chunks)
+        expected = sum(chunk.scores.size for chunk in chunks)
     with conn.transaction():
         for chunk in chunks:
             if not len(chunk.patient_ids):
                 continue
             if batch_id is None:
-                batch_id = _open_batch(conn, target, model_version, intake_entry_id)
+                batch_id = _open_batch(
+                    conn, target, model_version, intake_entry_id, expected
+                )
             columns = rows_of(chunk, batch_id, window_days)
             rows += warehouse.copy_in(conn, "raw.predictions", columns)
             _keep_features(conn, chunk, batch_id)
         if batch_id is None:
             return None
-        conn.execute(
-            "update raw.prediction_batches set row_count = %s where batch_id = %s",
-            (rows, batch_id),
-        )
         if intake_entry_id is None:
+            conn.execute(
+                "update raw.prediction_batches set row_count = %s where batch_id = %s",
+                (rows, batch_id),
+            )
             # The marts are made from it next: no plan should guess how much there is.
             conn.execute("analyze raw.predictions, raw.prediction_batches")
     return Batch(batch_id, rows)
 
 
 def _open_batch(
-    conn: Connection, target: str, model_version: str, intake_entry_id: int | None
+    conn: Connection,
+    target: str,
+    model_version: str,
+    intake_entry_id: int | None,
+    row_count: int,
 ) -> int:
     row = conn.execute(
         "insert into raw.prediction_batches"
         " (target, model_version, scored_at, row_count, intake_entry_id)"
-        " values (%s, %s, now(), 0, %s) returning batch_id",
-        (target, model_version, intake_entry_id),
+        " values (%s, %s, now(), %s, %s) returning batch_id",
+        (target, model_version, row_count, intake_entry_id),
     ).fetchone()
     if row is None:
         raise RuntimeError("insert returning gave no row")

@@ -578,3 +578,18 @@ begin
 end
 $$;
 revoke all on function raw.last_patient_id() from public;
+
+-- How far a build holds what was entered; never further than that goes.
+create or replace function raw.note_intake(build bigint, entry bigint) returns void
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+    update raw.builds
+    set intake_entry_id = greatest(intake_entry_id, least(
+        entry, (select coalesce(max(entry_id), 0) from raw.new_patients)
+    ))
+    where build_id = build;
+end
+$$;
+revoke all on function raw.note_intake(bigint, bigint) from public;

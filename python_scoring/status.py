@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from python_scoring import config
-from python_scoring.access import protection
+from python_scoring.access import catalogue, protection
 from python_scoring.errors import BadInput
 from python_scoring.identities import status as identities
 from python_scoring.publication import builds
@@ -90,6 +90,13 @@ def show(console: Console, conn: Connection) -> None:
     unprotected = protection.why_off(conn)
     if unprotected:
         console.print(f"[yellow]warning[/] {unprotected}")
+    current = builds.published(conn)
+    bare = catalogue.unprotected(conn, current.schema) if current else []
+    if bare:
+        console.print(
+            f"[red]warning[/] what readers have is not under row-level security "
+            f"({', '.join(bare[:5])}, ...); run `riskmart build`"
+        )
     console.print(identities.in_a_line(conn), soft_wrap=True)
     for title, query in (
         ("Builds, latest first", _BUILDS),

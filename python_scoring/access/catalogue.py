@@ -35,14 +35,23 @@ def check_protected(conn: Connection, *schemas: str) -> None:
     GateFailed
         Naming the marts; not where the roles are not there.
     """
-    if protection.why_off(conn):
-        return
-    found = conn.execute(_UNPROTECTED.encode(), (list(schemas),)).fetchall()
+    found = unprotected(conn, *schemas)
     if found:
-        names = ", ".join(sorted({name for (name,) in found})[:_MOST_NAMED])
+        names = ", ".join(found[:_MOST_NAMED])
         more = f" and {len(found) - _MOST_NAMED} more" * (len(found) > _MOST_NAMED)
         raise GateFailed(
             f"not published: {schemas[0]} has tables without row-level security "
             f"({names}{more}); it is from before there were roles, or somebody took it "
             "off. Expected a build of now (`riskmart build`)"
         )
+
+
+def unprotected(conn: Connection, *schemas: str) -> list[str]:
+    """Find the tables that are not under row-level security, by name.
+
+    None where the roles are not there.
+    """
+    if protection.why_off(conn):
+        return []
+    rows = conn.execute(_UNPROTECTED.encode(), (list(schemas),)).fetchall()
+    return sorted({name for (name,) in rows})

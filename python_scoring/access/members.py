@@ -9,7 +9,7 @@ from psycopg import sql
 from python_scoring.access import roles
 from python_scoring.audit import store as trail
 from python_scoring.errors import BadInput
-from python_scoring.warehouse import Connection
+from python_scoring.warehouse import BUILDER, Connection
 
 _FOLLOW = """
 delete from access.organizations;
@@ -85,6 +85,7 @@ def grant(
     """
     with conn.transaction():
         _check_codes(conn, org_code, departments)
+        _check_no_builder(conn, member)
         if role:
             _join(conn, member, role)
         elif not _exists(conn, member):
@@ -122,6 +123,8 @@ def revoke(conn: Connection, member: str, org_code: str | None = None) -> int:
         Memberships and assigned patients that were taken away.
     """
     with conn.transaction():
+        if not _exists(conn, member) and not _belongs(conn, member):
+            raise BadInput(f"{member}: no such login, and no membership of that name")
         count = conn.execute(
             "delete from access.memberships"
             " where member = %s and (%s::text is null or org_code = %s)",
@@ -136,18 +139,35 @@ def revoke(conn: Connection, member: str, org_code: str | None = None) -> int:
             (member, org_code, org_code),
         ).rowcount
         if org_code is None and _exists(conn, member):
-            ours = ", ".join([*roles.READERS.values(), roles.INTAKE, roles.AUDITOR])
-            conn.execute(
-                sql.SQL(f"revoke {ours} from {{}}").format(sql.Identifier(member))
-            )
+            roles.take_away(conn, member)
         trail.record(
             conn, "role_change", member, count, detail={"revoked": org_code or "all"}
         )
     return count
 
 
+def _check_no_builder(conn: Connection, member: str) -> None:
+    row = conn.execute(
+        "select rolsuper or rolbypassrls or pg_has_role(oid, %s, 'member')"
+        " from pg_roles where rolname = %s",
+        (BUILDER, member),
+    ).fetchone()
+    if row and row[0]:
+        raise BadInput(
+            f"{member} builds, past every policy; expected a login of its own for "
+            "whoever reads"
+        )
+
+
 def _exists(conn: Connection, login: str) -> bool:
     row = conn.execute("select from pg_roles where rolname = %s", (login,)).fetchone()
+    return row is not None
+
+
+def _belongs(conn: Connection, member: str) -> bool:
+    row = conn.execute(
+        "select from access.memberships where member = %s limit 1", (member,)
+    ).fetchone()
     return row is not None
 
 

@@ -46,6 +46,10 @@ _WHOLE = (
 )
 _LOADS = f"load_id in (select load_id from raw.loads where {_MINE})"
 _PEOPLE = "access.is_mine(patient_id)"
+_OF_INPUT = (
+    "exists (select from raw.new_patient_raw_input as given"
+    " where given.input_id = new_patients.input_id)"
+)
 _SUBMITTED = "submitted_by in (select member from access.my_submitters)"
 
 # What intake does with each table of raw; nothing with the others. The registry is a
@@ -59,14 +63,17 @@ _INTAKE = {
     "cms_outpatient_claims": "select",
     "model_registry": "select",
     "model_terms": "select",
-    "prediction_batches": "select, insert, update (row_count)",
+    "prediction_batches": "select, insert",
     "visible_batches": "select",
     "predictions": "select, insert",
     "scored_features": "select, insert",
-    "builds": "select, update (intake_entry_id)",
+    "builds": "select",
     "identity_key": "select",
     "patient_identifiers": "select, insert",
-    "new_patient_raw_input": "select, insert, update",
+    "new_patient_raw_input": (
+        "select, insert, update (content, key_fingerprint, source_system, outcome,"
+        " faults, processed_at)"
+    ),
     "new_patients": "select, insert",
     "patient_feature_engineering_log": "select, insert",
     "intake_steps": "select",
@@ -193,11 +200,11 @@ grant usage on schema access to {roles.READER}, {roles.INTAKE};
 grant select on {mine} to {roles.READER}, {roles.INTAKE};
 grant select on access.my_submitters to {roles.INTAKE};
 grant execute on function access.note_read(text) to {roles.READER}, {roles.INTAKE};
-grant execute on function raw.last_patient_id(), access.is_mine(bigint)
-to {roles.INTAKE};
+grant execute on function raw.last_patient_id(), raw.note_intake(bigint, bigint),
+access.is_mine(bigint), access.may_hand_in(text) to {roles.INTAKE};
 grant select on access.organizations, access.departments to {admin};
-grant select, insert, delete on access.memberships, access.assigned_patients
-to {admin};
+revoke all on access.memberships, access.assigned_patients from {admin};
+grant select on access.memberships to {admin};
 grant usage on schema raw to {roles.INTAKE};
 {raw}
 """
@@ -219,11 +226,17 @@ def _protect(table: str, columns: set[str]) -> list[str]:
 
 
 def _policies(table: str, policy: str) -> list[str]:
-    allowed = set(_INTAKE[table].split(", "))
+    allowed = {
+        what
+        for what in ("select", "insert", "update")
+        if what in _INTAKE[table].replace(",", " ").split()
+    }
+    # A record is of an input that one sees, and what was processed stays as it is.
+    of_input = f" and {_OF_INPUT}" if table == "new_patients" else ""
     clauses = {
         "select": f"using ({policy})",
-        "insert": f"with check ({policy})",
-        "update": f"using ({policy}) with check ({policy})",
+        "insert": f"with check ({policy}{of_input})",
+        "update": f"using ({policy} and processed_at is null) with check ({policy})",
     }
     return [
         f"create policy intake_{what} on raw.{table} for {what} to {roles.INTAKE}"

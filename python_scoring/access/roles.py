@@ -191,6 +191,16 @@ def add_builder(conn: Connection, login: str) -> None:
     ).fetchone()
     if row is None:
         raise BadInput(f"{login}: no such login on this server; expected one")
+    reads = conn.execute(
+        "select pg_has_role(%s, %s, 'member') and not rolsuper from pg_roles"
+        " where rolname = %s",
+        (login, READER, login),
+    ).fetchone()
+    if reads and reads[0]:
+        raise BadInput(
+            f"{login} reads marts by the policies; expected a login of its own for who "
+            "builds, past every policy"
+        )
     options = ""
     if conn.info.server_version >= 160000:
         options = " with inherit false, set true"
@@ -199,6 +209,25 @@ def add_builder(conn: Connection, login: str) -> None:
         f"grant {BACKUP} to {{login}}{options}",
         f"alter role {{login}} in database {{database}} set role = {BUILDER}",
         "alter role {login} in database {database} set row_security = off",
+    ):
+        conn.execute(
+            sql.SQL(statement).format(
+                login=sql.Identifier(login), database=sql.Identifier(row[0])
+            )
+        )
+
+
+def take_away(conn: Connection, login: str) -> None:
+    """Take every role of ours from a login, the builder's too."""
+    row = conn.execute("select current_database()").fetchone()
+    assert row is not None
+    ours = ", ".join(
+        [*READERS.values(), READER, INTAKE, AUDITOR, BUILDER, BACKUP],
+    )
+    for statement in (
+        f"revoke {ours} from {{login}}",
+        "alter role {login} in database {database} reset role",
+        "alter role {login} in database {database} reset row_security",
     ):
         conn.execute(
             sql.SQL(statement).format(

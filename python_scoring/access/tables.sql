@@ -25,12 +25,11 @@ create table if not exists access.assigned_patients (
     primary key (member, patient_id)
 );
 
--- Whom somebody looks after is for whoever keeps these lists, and for nobody else.
+-- An admin looks at its organizations' members. Who changes them is `riskmart access`,
+-- run by who builds, for that is in the trail.
+alter table access.memberships enable row level security, force row level security;
 alter table access.assigned_patients
 enable row level security, force row level security;
-drop policy if exists admin on access.assigned_patients;
-create policy admin on access.assigned_patients
-to riskmart_admin using (true) with check (true);
 
 -- Numbers are a build's, codes are for good: these are the published build's.
 create table if not exists access.organizations (
@@ -63,6 +62,10 @@ inner join access.organizations
 where
     memberships.member = current_user
     and memberships.department_code is null;
+
+drop policy if exists admin on access.memberships;
+create policy admin on access.memberships for select to riskmart_admin
+using (org_code in (select org_code from access.my_whole_organizations));
 
 create or replace view access.my_departments
 with (security_barrier = true) as
@@ -114,6 +117,28 @@ begin
 end
 $$;
 
+-- Of which organizations a login may hand people in; null where of all.
+create or replace function access.may_hand_in(login text) returns text []
+language plpgsql stable security definer
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+    if exists (
+        select from pg_roles
+        where rolname = login and (
+            rolsuper or rolbypassrls
+            or pg_has_role(oid, to_regrole('riskmart_builder'), 'member')
+        )
+    ) then
+        return null;
+    end if;
+    return array(
+        select org_code from access.memberships
+        where member = login and department_code is null
+    );
+end
+$$;
+
 -- Called once a statement by the policies of person-level marts. It goes to the
 -- server's log, which the reader's own rollback cannot take back; where pgaudit is at
 -- work it has the statement already.
@@ -122,7 +147,10 @@ language plpgsql volatile parallel restricted
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-    if coalesce(current_setting('pgaudit.log', true), 'none') = 'none' then
+    -- A setting of that name that anybody may set is not pgaudit's.
+    if coalesce(current_setting('pgaudit.log', true), 'none') = 'none' or not exists (
+        select from pg_settings where name = 'pgaudit.log' and context = 'superuser'
+    ) then
         raise log 'riskmart_access %', json_build_object(
             'at', clock_timestamp(),
             'user', session_user,

@@ -134,9 +134,9 @@ begin
 end
 $$;
 
--- Add an entry; its number. The lock is held to the end of the transaction, which
+-- Add an entry; its number. Nobody calls it but the functions below. The lock is held to the end of the transaction, which
 -- makes the numbers gapless: to be called when little else is left to do.
-create or replace function audit.append(
+create or replace function audit.add(
     action text,
     object text,
     row_count bigint default null,
@@ -152,24 +152,24 @@ declare
 begin
     -- With an older snapshot it would miss the last entry.
     if current_setting('transaction_isolation') <> 'read committed' then
-        raise exception 'audit.append in a transaction that is %, expected read committed',
+        raise exception 'an entry in a transaction that is %, expected read committed',
             current_setting('transaction_isolation');
     end if;
-    -- "audit", for an advisory lock of ours
-    perform pg_advisory_xact_lock(x'A0D17'::integer);
+    -- Of a table that nobody may lock but us: an advisory lock anybody may hold.
+    lock table audit.anchors in share row exclusive mode;
     select * into last from audit.head();
     entry.entry_id := coalesce(last.entry_id, 0) + 1;
     -- A clock that was set back must not part the chain.
     entry.at := greatest(clock_timestamp(), last.at);
     entry.who := session_user;
     entry.role := coalesce(nullif(current_setting('role', true), 'none'), session_user);
-    entry.os_user := append.os_user;
+    entry.os_user := add.os_user;
     entry.program := current_setting('application_name', true);
-    entry.action := append.action;
-    entry.object := append.object;
-    entry.row_count := append.row_count;
-    entry.build_id := append.build_id;
-    entry.detail := coalesce(append.detail, '{}');
+    entry.action := add.action;
+    entry.object := add.object;
+    entry.row_count := add.row_count;
+    entry.build_id := add.build_id;
+    entry.detail := coalesce(add.detail, '{}');
     entry.previous_hash := coalesce(last.hash, repeat('0', 64));
     entry.hash := audit.digest(entry);
     this_month := date_trunc('month', entry.at at time zone 'UTC');
@@ -181,6 +181,36 @@ begin
     end if;
     insert into audit.audit_log select entry.*;
     return entry.entry_id;
+end
+$$;
+
+-- What each role may say that it did; who builds says anything but that a month is
+-- archived, which is for the one who drops it.
+create or replace function audit.append(
+    action text,
+    object text,
+    row_count bigint default null,
+    build_id bigint default null,
+    detail jsonb default '{}',
+    os_user text default null
+) returns bigint
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+    is_builder boolean := rolsuper or coalesce(
+        pg_has_role(oid, to_regrole('riskmart_builder'), 'member'), false
+    ) from pg_roles where rolname = session_user;
+    is_limited boolean := not is_builder and (
+        coalesce(pg_has_role(session_user, to_regrole('riskmart_intake'), 'member'), false)
+        or coalesce(pg_has_role(session_user, to_regrole('riskmart_admin'), 'member'), false)
+    );
+begin
+    if action = 'archive' or is_limited
+        and action not in ('intake', 'score', 'catch_up', 'import_log')
+    then
+        raise exception '% may not say that it did: %', session_user, action
+            using errcode = 'insufficient_privilege';
+    end if;
+    return audit.add(action, object, row_count, build_id, detail, os_user);
 end
 $$;
 
@@ -207,7 +237,7 @@ begin
         raise exception '% is to be kept for % years, and for one at least',
             to_char(month, 'YYYY-MM'), years_kept;
     end if;
-    perform pg_advisory_xact_lock(x'A0D17'::integer);
+    lock table audit.anchors in share row exclusive mode;
     if exists (
         select from audit.anchors
         where anchors.month < drop_month.month
@@ -225,7 +255,7 @@ begin
     then
         raise exception '% is not what was archived', to_char(month, 'YYYY-MM');
     end if;
-    perform audit.append(
+    perform audit.add(
         'archive', to_char(month, 'YYYY-MM'), entries, null,
         jsonb_build_object(
             'last_entry_id', last.entry_id, 'last_hash', last.hash,

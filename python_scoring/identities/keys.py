@@ -109,11 +109,16 @@ def read(file: Path) -> Found:
         It cannot be read, is not ours alone, or holds no key.
     """
     try:
-        handle = os.open(file, os.O_RDONLY | os.O_CLOEXEC)
+        # Not waiting for who writes into a pipe of that name.
+        handle = os.open(file, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError as error:
         raise BadInput(f"{file}: {error.strerror}; expected a key file") from None
-    with open(handle, "rb") as content:
+    try:
         _check_private(file, os.fstat(handle))
+    except BadInput:
+        os.close(handle)
+        raise
+    with open(handle, "rb") as content:
         text = content.read(1024).decode("ascii", "replace")
     return Found(derive(_decode(text, str(file))), f"file {file}", file)
 

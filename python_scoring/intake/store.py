@@ -46,12 +46,17 @@ class Received:
 
 @dataclass(frozen=True)
 class Input:
-    """A record that was kept; ``is_plain`` where its bytes are not encrypted yet."""
+    """A record that was kept; ``is_plain`` where its bytes are not encrypted yet.
+
+    ``org_codes`` are the organizations that whoever left it here may hand people in
+    of; None for all that we may.
+    """
 
     input_id: int
     received_at: datetime
     received: Received
     is_plain: bool = False
+    org_codes: frozenset[str] | None = None
 
 
 @dataclass(frozen=True)
@@ -164,17 +169,32 @@ def waiting(conn: Connection, most: int, names: Pseudonyms = DEMO) -> list[Input
     plain, or encrypted by a change of the key since.
     """
     rows = conn.execute(
-        "select input_id, received_at, content, key_fingerprint"
+        "select input_id, received_at, content, key_fingerprint, submitted_by"
         " from raw.new_patient_raw_input"
         " where processed_at is null order by input_id limit %s",
         (most,),
     ).fetchall()
+    reach = _reach(conn, {row[4] for row in rows})
     found = []
-    for position, (input_id, received_at, content, key) in enumerate(rows, start=1):
+    for position, (input_id, received, content, key, who) in enumerate(rows, start=1):
         plain = vault.opened(bytes(content), key, names)
         document = _read(documents.one(plain, position))
-        found.append(Input(input_id, received_at, document, is_plain=key is None))
+        found.append(Input(input_id, received, document, key is None, reach[who]))
     return found
+
+
+def _reach(
+    conn: Connection, submitters: Iterable[str]
+) -> dict[str, frozenset[str] | None]:
+    """Ask of which organizations logins may hand people in; None is all."""
+    row = conn.execute("select to_regproc('access.may_hand_in') is not null").fetchone()
+    if not (row and row[0]):
+        return dict.fromkeys(submitters)
+    rows = conn.execute(
+        "select who, access.may_hand_in(who) from unnest(%s::text[]) as asked (who)",
+        (sorted(submitters),),
+    ).fetchall()
+    return {who: None if codes is None else frozenset(codes) for who, codes in rows}
 
 
 def first_waiting(conn: Connection, why: str) -> Input | None:
@@ -264,6 +284,10 @@ def _check(given: Input, organizations: Sequence[str], names: Pseudonyms) -> Che
     if says.org_code not in organizations:
         known = ", ".join(organizations) or "none is published"
         words = f"the code of an organization with a published cohort: {known}"
+        faults.append(Fault("org_code", says.org_code, words))
+    elif given.org_codes is not None and says.org_code not in given.org_codes:
+        mine = ", ".join(sorted(given.org_codes)) or "none"
+        words = f"an organization that whoever left the record belongs to: {mine}"
         faults.append(Fault("org_code", says.org_code, words))
     latest = (given.received_at + _TOLERANCE).date()
     if says.index_date > latest:

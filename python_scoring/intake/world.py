@@ -105,10 +105,7 @@ def catch_up(world: "World") -> int:
     world.run(last)
     world.check()
     world.put()
-    world.conn.execute(
-        "update raw.builds set intake_entry_id = %s where build_id = %s",
-        (last, build_id),
-    )
+    world.conn.execute("select raw.note_intake(%s, %s)", (build_id, last))
     return count
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from psycopg import sql
 
 from python_scoring import project_vars, registry
+from python_scoring.access import catalogue
 from python_scoring.audit import store as trail
 from python_scoring.dbt import Project, target_dir
 from python_scoring.errors import BadInput
@@ -157,6 +158,7 @@ def carry_grants(conn: Connection) -> None:
     current = builds.published(conn)
     if current is None:
         raise BadInput("nothing to publish: run `riskmart build` first")
+    catalogue.check_protected(conn, current.schema)
     with conn.transaction():
         count = grants.carry(conn, current.schema, from_tables=False)
         trail.record(
