@@ -60,8 +60,16 @@ unprotected as (
                 from pg_attribute
                 where
                     pg_attribute.attrelid = relations.oid
-                    and pg_attribute.attname in (
-                        'patient_id', 'patient_uuid', 'external_id', 'desynpuf_id'
+                    and (
+                        pg_attribute.attname in (
+                            'patient_id', 'patient_uuid', 'external_id', 'desynpuf_id'
+                        )
+                        or (
+                            relations.nspname = 'raw'
+                            and pg_attribute.attname in (
+                                'content', 'value', 'encrypted'
+                            )
+                        )
                     )
             )
         )
@@ -83,30 +91,110 @@ without_policy as (
 
 ),
 
--- Views of others too: whoever reads one that asks as its owner is past the policies.
+strange_policies as (
+
+    select
+        relations.whole_name,
+        'a policy that riskmart did not make: ' || pg_policy.polname as fault
+    from relations
+    inner join pg_policy on relations.oid = pg_policy.polrelid
+    where
+        pg_policy.polname not in (
+            'readers', 'admin',
+            'intake', 'intake_select', 'intake_insert', 'intake_update'
+        )
+
+),
+
+-- What is published is in schemas of builds.
+of_builds as (
+
+    select
+        oid,
+        nspname,
+        nspacl
+    from pg_namespace
+    where
+        nspname ~ '^build_[0-9]+$'
+        and (select protection.is_on from protection)
+
+),
+
+ours as (
+
+    select oid from relations
+
+    union all
+
+    select pg_class.oid
+    from pg_class
+    inner join of_builds on pg_class.relnamespace = of_builds.oid
+
+),
+
+-- Views of anybody over ours, and views over those.
+views_over_ours as (
+
+    with recursive above as (
+
+        select oid from ours
+
+        union
+
+        select pg_rewrite.ev_class as oid
+        from above
+        inner join pg_depend
+            on
+                above.oid = pg_depend.refobjid
+                and pg_depend.refclassid = 'pg_class'::regclass
+                and pg_depend.classid = 'pg_rewrite'::regclass
+        inner join pg_rewrite on pg_depend.objid = pg_rewrite.oid
+
+    )
+
+    select oid from above
+
+),
+
+-- Whoever reads one that asks as its owner is past the policies.
 bypassing as (
 
     select distinct
-        pg_describe_object('pg_class'::regclass, over_ours.oid, 0) as whole_name,
+        pg_describe_object('pg_class'::regclass, pg_class.oid, 0) as whole_name,
         'reads rows of people as its owner, for others' as fault
-    from pg_class as over_ours
-    inner join pg_rewrite on over_ours.oid = pg_rewrite.ev_class
-    inner join pg_depend
-        on
-            pg_rewrite.oid = pg_depend.objid
-            and pg_depend.classid = 'pg_rewrite'::regclass
-            and pg_depend.refclassid = 'pg_class'::regclass
-    inner join relations on pg_depend.refobjid = relations.oid
-    inner join pg_roles as owners on over_ours.relowner = owners.oid
-    cross join lateral aclexplode(over_ours.relacl) as granted_to
+    from views_over_ours
+    inner join pg_class on views_over_ours.oid = pg_class.oid
+    inner join pg_roles on pg_class.relowner = pg_roles.oid
+    cross join lateral aclexplode(pg_class.relacl) as granted_to
     where
-        over_ours.oid <> relations.oid
-        and relations.nspname <> 'access'
-        and over_ours.relnamespace <> coalesce(to_regnamespace('access'), 0)
-        and (owners.rolsuper or owners.rolbypassrls)
-        and granted_to.grantee <> over_ours.relowner
-        and coalesce(over_ours.reloptions::text, '')
+        pg_class.relkind in ('v', 'm')
+        and pg_class.relnamespace <> coalesce(to_regnamespace('access'), 0)
+        and (pg_roles.rolsuper or pg_roles.rolbypassrls)
+        and granted_to.grantee <> pg_class.relowner
+        and coalesce(pg_class.reloptions::text, '')
         !~ 'security_invoker=(true|on|1)'
+
+),
+
+-- So is whoever calls a function that runs as one who is.
+running_as_owner as (
+
+    select
+        pg_proc.oid::regprocedure::text as whole_name,
+        'runs for others as one who is past the policies' as fault
+    from pg_proc
+    inner join pg_namespace on pg_proc.pronamespace = pg_namespace.oid
+    inner join pg_roles on pg_proc.proowner = pg_roles.oid
+    cross join
+        lateral aclexplode(
+            coalesce(pg_proc.proacl, acldefault('f', pg_proc.proowner))
+        ) as granted_to
+    where
+        pg_proc.prosecdef
+        and (pg_roles.rolsuper or pg_roles.rolbypassrls)
+        and granted_to.grantee <> pg_proc.proowner
+        and pg_namespace.nspname not in ('access', 'audit', 'raw', 'pg_catalog')
+        and (select protection.is_on from protection)
 
 ),
 
@@ -118,6 +206,29 @@ open_to_all as (
     from relations
     cross join lateral aclexplode(relations.relacl) as granted_to
     where granted_to.grantee = 0
+
+    union all
+
+    select
+        relations.whole_name,
+        'a column granted to PUBLIC: ' || pg_attribute.attname as fault
+    from relations
+    inner join pg_attribute on relations.oid = pg_attribute.attrelid
+    cross join lateral aclexplode(pg_attribute.attacl) as granted_to
+    where granted_to.grantee = 0
+
+    union all
+
+    -- Tables of builds are reached through their names alone.
+    select
+        of_builds.nspname as whole_name,
+        'a way to tables past their names' as fault
+    from of_builds
+    cross join lateral aclexplode(of_builds.nspacl) as granted_to
+    inner join pg_namespace on of_builds.oid = pg_namespace.oid
+    where
+        granted_to.grantee <> pg_namespace.nspowner
+        and granted_to.grantee <> coalesce(to_regrole('riskmart_intake'), 0)
 
     union all
 
@@ -168,21 +279,43 @@ led_astray as (
 
 ),
 
--- Whoever reads by policies must not be able to become somebody who does not.
+-- Whoever reads by policies must not be, or become, somebody who does not.
+readers as (
+
+    with recursive members as (
+
+        select to_regrole('riskmart_reader')::oid as role_id
+
+        union
+
+        select pg_auth_members.member as role_id
+        from members
+        inner join pg_auth_members on members.role_id = pg_auth_members.roleid
+
+    )
+
+    select
+        pg_roles.oid,
+        pg_roles.rolname,
+        pg_roles.rolsuper or pg_roles.rolbypassrls as is_past
+    from members
+    inner join pg_roles on members.role_id = pg_roles.oid
+
+),
+
 of_two_kinds as (
 
     select
         readers.rolname as whole_name,
-        'reads marts and may become ' || bypassing_roles.rolname as fault
-    from pg_roles as readers
-    inner join pg_roles as bypassing_roles
-        on
-            bypassing_roles.rolname in ('riskmart_builder', 'riskmart_backup')
-            and pg_has_role(readers.oid, bypassing_roles.oid, 'member')
+        'reads marts, and is or may become one past the policies' as fault
+    from readers
     where
-        not readers.rolsuper
-        and (select protection.is_on from protection)
-        and pg_has_role(readers.oid, to_regrole('riskmart_reader'), 'member')
+        (select protection.is_on from protection)
+        and (
+            readers.is_past
+            or pg_has_role(readers.oid, to_regrole('riskmart_builder'), 'member')
+            or pg_has_role(readers.oid, to_regrole('riskmart_backup'), 'member')
+        )
 
 )
 
@@ -190,7 +323,11 @@ select * from unprotected
 union all
 select * from without_policy
 union all
+select * from strange_policies
+union all
 select * from bypassing
+union all
+select * from running_as_owner
 union all
 select * from open_to_all
 union all

@@ -1,5 +1,6 @@
 """Who sees what: every role, every relation, every row, and what would undo that."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -7,6 +8,7 @@ import psycopg
 import pytest
 from copies import Copy
 from psycopg import sql
+from test_add import PERSON
 
 from benchmarks import readers
 from benchmarks.readers import (
@@ -18,9 +20,10 @@ from benchmarks.readers import (
     relations,
     session,
 )
-from python_scoring import warehouse
+from python_scoring import config, warehouse
 from python_scoring.access import members
 from python_scoring.errors import BadInput
+from python_scoring.intake import adding
 
 DEPARTMENT = "CARDIOLOGY"
 
@@ -235,6 +238,82 @@ def test_intake_of_one_organization_sees_and_changes_it_alone(shared: Copy) -> N
                 "insert into raw.new_patient_raw_input (content, submitted_by)"
                 " values ('x', 'somebody')"
             )
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "insert into raw.patient_registry values"
+        " ('BASELINE', 'far', 9223372036854775807, gen_random_uuid(), now())",
+        "insert into raw.patient_registry values"
+        " ('CMS500', 'theirs', 1000000, gen_random_uuid(), now())",
+        "update raw.builds set intake_entry_id = 999999",
+        "update raw.prediction_batches set row_count = 1",
+        "delete from raw.predictions",
+        "select audit.append('archive', '2019-01')",
+        "select audit.append('reidentify', 'somebody')",
+        "select audit.add('publish', 'marts')",
+        "insert into access.memberships (member, org_code) values ('me', 'SYNTH')",
+    ],
+)
+def test_intake_can_spoil_nothing_of_others(shared: Copy, statement: str) -> None:
+    with (
+        session("intake") as conn,
+        pytest.raises(psycopg.errors.InsufficientPrivilege),
+    ):
+        conn.execute(statement.encode())
+
+
+def test_what_was_processed_stays_as_it_came(shared: Copy) -> None:
+    with session("intake") as conn, conn.transaction(force_rollback=True):
+        conn.execute(
+            "insert into raw.new_patient_raw_input (content, outcome, processed_at)"
+            " values ('x', 'accepted', now())"
+        )
+        changed = conn.execute("update raw.new_patient_raw_input set content = 'y'")
+        assert changed.rowcount == 0
+
+
+def test_a_record_is_of_an_organization_of_whoever_left_it(shared: Copy) -> None:
+    record = json.dumps(PERSON | {"org_code": "SYNTH", "external_id": "THEIRS"})
+    with session("intake") as conn:
+        conn.execute(
+            "insert into raw.new_patient_raw_input (content) values (%s)",
+            (record.encode(),),
+        )
+    with adding.intake() as intake:
+        answer = intake.add_waiting(10)
+    assert answer is not None
+    [entry] = answer.entries
+    assert entry.outcome == "rejected"
+    [fault] = entry.faults
+    assert fault.field == "org_code"
+    assert fault.expected.endswith("belongs to: BASELINE")
+
+
+def test_an_admin_lets_nobody_in(shared: Copy) -> None:
+    with session("admin") as conn:
+        rows = conn.execute("select distinct org_code from access.memberships")
+        assert rows.fetchall() == [("BASELINE",)]
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            conn.execute(
+                "insert into access.memberships (member, org_code)"
+                " values (current_user, 'SYNTH')"
+            )
+
+
+def test_a_reader_cannot_switch_the_log_of_reads_off(shared: Copy) -> None:
+    log = config.log_file()
+    before = log.read_text(errors="replace").count("riskmart_access")
+    with session("clinician") as conn:
+        conn.execute("set pgaudit.log = 'all'")
+        with conn.transaction(force_rollback=True):
+            conn.execute("select count(*) from marts.patients")
+    lines = log.read_text(errors="replace").splitlines()
+    read = [line for line in lines if "riskmart_access" in line]
+    assert len(read) == before + 1
+    assert '"user" : "try_clinician"' in read[-1]
+    assert '"relation" : "patients"' in read[-1]
 
 
 # Members.

@@ -6,7 +6,7 @@ import pytest
 from copies import Copy
 
 from python_scoring import config, pipeline, warehouse
-from python_scoring.access import protection, roles
+from python_scoring.access import catalogue, members, protection, roles
 from python_scoring.audit import store as trail
 from python_scoring.errors import BadInput, GateFailed
 from python_scoring.publication import builds, publish
@@ -29,6 +29,22 @@ _FAULTS = {
     "the next table": "alter default privileges in schema marts"
     " grant select on tables to riskmart_analyst",
     "a reader who builds": "grant riskmart_builder to riskmart_analyst",
+    "a reader past policies": "alter role riskmart_analyst bypassrls",
+    "a view over a view": "create view public.one as table raw.patient_registry;"
+    " create view public.two as table public.one;"
+    " grant select on public.two to riskmart_analyst",
+    "a name as its owner": "alter view marts.patients set (security_invoker = false);"
+    " grant select on marts.patients to riskmart_analyst",
+    "a column for everybody": "grant select (age) on candidate.patients to public",
+    "a function as its owner": "create function public.leak() returns bigint"
+    " language sql security definer set search_path = pg_catalog"
+    " as 'select count(*) from raw.patient_registry'",
+    "another policy": "create policy all_of_it on raw.patient_registry using (true)",
+    "what was handed in": "alter table raw.new_patient_raw_input"
+    " disable row level security",
+    "what was rejected": "alter table raw.rejected_rows no force row level security",
+    "a way past names": "create schema build_77;"
+    " grant usage on schema build_77 to riskmart_analyst",
 }
 
 
@@ -139,6 +155,40 @@ def test_who_may_not_bypass_policies_has_a_warehouse_without_them(
     finally:
         built.administer("drop database {}", "weak")
         built.administer("drop role try_weak")
+
+
+def test_nobody_both_reads_and_builds(clone: Copy) -> None:
+    clone.published()
+    clone.execute("create role try_both login")
+    try:
+        with warehouse.connect(autocommit=True) as conn:
+            members.grant(conn, "try_both", "BASELINE", role="analyst")
+            with pytest.raises(BadInput, match="try_both reads marts by the policies"):
+                protection.init(conn, ["try_both"])
+            members.revoke(conn, "try_both")
+            protection.init(conn, ["try_both"])
+            with pytest.raises(BadInput, match="try_both builds, past every policy"):
+                members.grant(conn, "try_both", "BASELINE", role="analyst")
+            members.revoke(conn, "try_both")
+            row = conn.execute(
+                "select pg_has_role('try_both', %s, 'member')", (roles.BUILDER,)
+            ).fetchone()
+            assert row == (False,)
+            with pytest.raises(BadInput, match="nobody_here: no such login"):
+                members.revoke(conn, "nobody_here")
+    finally:
+        clone.execute("drop owned by try_both; drop role try_both")
+
+
+def test_status_tells_of_what_was_opened_since(clone: Copy) -> None:
+    clone.published()
+    clone.execute("alter table build_1.patients disable row level security")
+    with warehouse.connect(autocommit=True) as conn:
+        assert catalogue.unprotected(conn, "build_1") == ["patients"]
+        with pytest.raises(
+            GateFailed, match=r"without row-level security \(patients\)"
+        ):
+            publish.carry_grants(conn)
 
 
 def test_a_build_without_policies_is_not_published(clone: Copy) -> None:
