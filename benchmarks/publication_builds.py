@@ -69,7 +69,10 @@ def clone_candidate(conn: Connection) -> BuildRecord:
         conn.execute(
             sql.SQL(
                 "create table {new} (like {old} including all);"
-                "insert into {new} select * from {old}"
+                "insert into {new} select * from {old};"
+                "alter table {new} enable row level security,"
+                " force row level security;"
+                "create policy readers on {new} for select using (true)"
             ).format(
                 new=sql.Identifier(CANDIDATE_SCHEMA, name),
                 old=sql.Identifier(source.schema, name),

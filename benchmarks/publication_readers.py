@@ -26,6 +26,12 @@ ROLES = ("reader", "analyst")
 SETUP = """
 create role reader login;
 create role analyst;
+grant riskmart_reader to reader, analyst;
+insert into access.memberships (member, org_code)
+select member, org_code
+from (values ('reader'), ('analyst')) as members (member)
+cross join marts.organizations
+on conflict do nothing;
 create schema bi authorization analyst;
 grant usage on schema marts to reader, analyst;
 grant select on all tables in schema marts to reader, analyst;

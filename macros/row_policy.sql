@@ -25,6 +25,9 @@
 {#- Rows of who is seen in another mart of the same build: its own policy decides. -#}
 {% macro _seen(relation, mart, key) %}
     {% set other = relation.include(database=false, identifier=false) ~ "." ~ mart %}
+    {# Not there where dbt was asked for a part alone: then nobody is seen by it. #}
+    {% set found = run_query("select to_regclass('" ~ other ~ "') is not null") %}
+    {% if not found.columns[0].values()[0] %}{% do return("false") %}{% endif %}
     {% do return(
         "exists (select from " ~ other ~ " as seen where seen." ~ key ~ " = "
         ~ relation.identifier ~ "." ~ key ~ ")"

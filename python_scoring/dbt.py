@@ -71,7 +71,11 @@ class Project:
             result = runner.invoke([command, *_candidate_options(), *arguments])
         if result.exception is not None:
             raise _in_words(result)
-        nodes = {node.unique_id: node for node in _nodes(result)}
+        nodes = {
+            node.unique_id: node
+            for node in _nodes(result)
+            if node.is_bad or not node.unique_id.startswith("operation.")
+        }
         self.nodes.update(nodes)
         return nodes
 

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from python_scoring import config, server, turns, warehouse
+from python_scoring.access import roles
 from python_scoring.audit import heads
 from python_scoring.audit import store as trail
 from python_scoring.backups import contents, databases, dumps, manifest, models
@@ -97,6 +98,10 @@ def restore(
     listed = manifest.read(backup)
     manifest.verify(backup, listed)
     server.ensure_running()
+    if not config.is_team_server():
+        # A new server of our own: grants and policies name them.
+        with warehouse.connect(autocommit=True) as conn:
+            roles.init(conn)
     target = _look(listed)
     _check_room(target, replace=replace)
     way = _restore_beside if target.may_create else _restore_inside
@@ -209,7 +214,7 @@ def _restore_inside(
     now = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
     with turns.take("restore", tell=say), models.staged(backup, listed) as files:
         # The raw tables are there, without a row.
-        first = "drop schema if exists raw, audit cascade;"
+        first = "drop schema if exists raw, audit, access cascade;"
         _fill(backup, listed, target, target.database, say, first)
         notes = models.place(files, now)
     return _describe(listed, target, notes, None)

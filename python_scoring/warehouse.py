@@ -218,7 +218,9 @@ def filling(
     In a transaction.
     """
     target = sql.Identifier(*table.split("."))
-    row = connection.execute("select row_security_active(%s)", (table,)).fetchone()
+    row = connection.execute(
+        "select row_security_active(%s)", (target.as_string(),)
+    ).fetchone()
     if not (row and row[0]):
         yield target
         return

@@ -41,7 +41,7 @@ select exists (
     select 1
     from pg_class as c
     inner join pg_namespace as n on c.relnamespace = n.oid
-    where n.nspname not in ('raw', 'audit', 'information_schema')
+    where n.nspname not in ('raw', 'audit', 'access', 'information_schema')
         and n.nspname not like 'pg\_%' and c.relkind in ('r', 'p', 'v', 'm', 'f')
         and not exists (
             select 1 from pg_depend as d
@@ -116,7 +116,7 @@ def measure(conn: Connection) -> dict[str, Table]:
 
 
 def is_pristine(conn: Connection) -> bool:
-    """Whether there is nothing but the tables of raw and of the trail, all empty."""
+    """Whether there is nothing but raw's tables, the trail's and access's, all empty."""
     row = conn.execute(_OTHER_RELATIONS.encode()).fetchone()
     return row == (False,) and not any(_has_rows(conn, *t) for t in _tables(conn))
 

@@ -130,7 +130,7 @@ def test_patients_are_there_and_prediction_marts_hold_zeros(plain: Plain) -> Non
         schemas = _schemas(plain.copy)
     assert departments == 10
     # and nothing is anybody else's
-    assert schemas == {"raw", "audit", *(f"{OWN}_{room}" for room in ROOMS)}
+    assert schemas == {"raw", "audit", "access", *(f"{OWN}_{room}" for room in ROOMS)}
 
 
 @pytest.mark.parametrize("command", ["score", "train"])
