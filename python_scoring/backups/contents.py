@@ -116,7 +116,7 @@ def measure(conn: Connection) -> dict[str, Table]:
 
 
 def is_pristine(conn: Connection) -> bool:
-    """Whether there is nothing but raw's tables, the trail's and access's, all empty."""
+    """Whether there are the tables of raw, trail and access alone, all empty."""
     row = conn.execute(_OTHER_RELATIONS.encode()).fetchone()
     return row == (False,) and not any(_has_rows(conn, *t) for t in _tables(conn))
 
