@@ -56,12 +56,12 @@ def test_every_step_of_a_build_is_there(clone: Copy) -> None:
 
 
 def test_what_is_written_out_is_there_and_not_whom_it_asks_for(
-    clone: Copy, heads_file: Path, run: Run
+    clone: Copy, heads_file: Path, riskmart: Run
 ) -> None:
     query = "select 'K-1007' as who union all select 'K-1008'"
-    assert run("sql", query).code == 0
+    assert riskmart("sql", query).code == 0
     assert not entries(clone, "export")
-    assert run("sql", query, "--csv").code == 0
+    assert riskmart("sql", query, "--csv").code == 0
     [(what, rows, _, detail)] = entries(clone, "export")
     assert (what, rows, set(detail)) == ("sql --csv", 2, {"query_sha256"})
 
