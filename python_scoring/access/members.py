@@ -54,8 +54,8 @@ def follow(conn: Connection, build_schema: str) -> None:
 
 def members(conn: Connection) -> list[Member]:
     """List every membership."""
-    ours = [*roles.READERS.values(), roles.INTAKE, roles.AUDITOR]
-    return [Member(*row) for row in conn.execute(_MEMBERS.encode(), (ours,))]
+    ours = (list(roles.GRANTED),)
+    return [Member(*row) for row in conn.execute(_MEMBERS.encode(), ours)]
 
 
 def grant(

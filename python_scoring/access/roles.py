@@ -30,13 +30,12 @@ AUDITOR = "riskmart_auditor"
 
 ALL = (BUILDER, BACKUP, AUDIT_KEEPER, READER, INTAKE, AUDITOR, *READERS.values())
 
+# Whom `riskmart access` makes a login, and takes away from it.
+GRANTED = (*READERS.values(), INTAKE, AUDITOR)
+
 # What reads and writes past the policies; nobody who reads marts may become it.
 _BYPASSING = (BUILDER, BACKUP)
 
-_WHAT_WE_ARE = """
-select rolsuper, rolcreaterole, rolbypassrls, current_database()
-from pg_roles where rolname = session_user
-"""
 _PRESENT = "select rolname from pg_roles where rolname = any(%s)"
 
 # Ours by their names: rooms, builds, and what belongs to builds.
@@ -221,9 +220,7 @@ def take_away(conn: Connection, login: str) -> None:
     """Take every role of ours from a login, the builder's too."""
     row = conn.execute("select current_database()").fetchone()
     assert row is not None
-    ours = ", ".join(
-        [*READERS.values(), READER, INTAKE, AUDITOR, BUILDER, BACKUP],
-    )
+    ours = ", ".join([*GRANTED, READER, BUILDER, BACKUP])
     for statement in (
         f"revoke {ours} from {{login}}",
         "alter role {login} in database {database} reset role",
