@@ -22,11 +22,15 @@
     {% endfor %}
 {% endmacro %}
 
-{#- One pass over the table for everything but foreign keys. -#}
+{#-
+    One pass over the table for everything but foreign keys; and none at all over one that
+    has them, since to alter a table that outlives builds is to wait for all its readers.
+-#}
 {% macro _attach_own_keys(node, relation) %}
     {% set present = attached_keys(relation) %}
+    {% set filled = _not_null_columns(relation) %}
     {% set clauses = [] %}
-    {% for column in node.columns.values() %}
+    {% for column in node.columns.values() if column.name not in filled %}
         {% if "not_null" in column.constraints | map(attribute="type") | map("string") | list %}
             {% do clauses.append("alter column " ~ column.name ~ " set not null") %}
         {% endif %}
@@ -38,6 +42,14 @@
         {% do run_query("alter table " ~ relation ~ " " ~ clauses | join(", ")) %}
     {% endif %}
     {% do _attach_foreign_keys(node, relation) %}
+{% endmacro %}
+
+{% macro _not_null_columns(relation) %}
+    {% set names = run_query(
+        "select attname from pg_attribute where attrelid = to_regclass('" ~ relation
+        ~ "') and attnum > 0 and attnotnull"
+    ) %}
+    {% do return(names.columns[0].values() | list) %}
 {% endmacro %}
 
 {#-

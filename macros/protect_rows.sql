@@ -8,12 +8,12 @@
     {% if not execute or model.config.materialized == "view" or not rows_are_protected() %}
         {% do return("") %}
     {% endif %}
-    {% do run_query(
-        "alter table " ~ this ~ " enable row level security, force row level security"
-    ) %}
     {% if model.config.schema == "raw" %}
         {% do _protect_registry(this) %}
-    {% elif model.config.schema == "marts" %}
+        {% do return("") %}
+    {% endif %}
+    {% do _force_policies(this) %}
+    {% if model.config.schema == "marts" %}
         {% do _protect_mart(this) %}
     {% endif %}
 {% endmacro %}
@@ -47,17 +47,53 @@
     {% endif %}
 {% endmacro %}
 
-{#- Update, since only that lets one lock a table; no policy lets anybody change a row. -#}
+{% macro _force_policies(relation) %}
+    {% do run_query(
+        "alter table " ~ relation
+        ~ " enable row level security, force row level security"
+    ) %}
+{% endmacro %}
+
+{#-
+    The registry outlives builds, and intake beside this one has read it and may wait to
+    write to it: to alter it now would be a deadlock. So that is done once, and the
+    definition noted beside the policies.
+-#}
 {% macro _protect_registry(relation) %}
     {% set mine = "(org_code in (select org_code from access.my_whole_organizations))" %}
-    {% set to = " to riskmart_intake " %}
-    {% do _set_policy(relation, "intake_select", "for select" ~ to ~ "using " ~ mine) %}
     {# Numbers go on from the last one: a far one would be everybody's last. #}
     {% set next = " and patient_id between 1 and raw.last_patient_id() + 1000000)" %}
-    {% do _set_policy(
-        relation, "intake_insert", "for insert" ~ to ~ "with check (" ~ mine ~ next
+    {% set policies = {
+        "intake_select": "for select to riskmart_intake using " ~ mine,
+        "intake_insert": "for insert to riskmart_intake with check (" ~ mine ~ next,
+    } %}
+    {% if not _has_policies(relation, policies) %}
+        {% do _force_policies(relation) %}
+        {% for name, clauses in policies.items() %}
+            {% do _set_policy(relation, name, clauses) %}
+            {% do run_query(
+                "comment on policy " ~ name ~ " on " ~ relation ~ " is '"
+                ~ local_md5(clauses) ~ "'"
+            ) %}
+        {% endfor %}
+    {% endif %}
+    {# Update, since only that lets one lock a table; no policy lets anybody change a row. #}
+    {% do run_query(
+        "grant select, insert, update on " ~ relation ~ " to riskmart_intake"
     ) %}
-    {% do run_query("grant select, insert, update on " ~ relation ~ to) %}
+{% endmacro %}
+
+{% macro _has_policies(relation, policies) %}
+    {% set found = run_query(
+        "select p.polname, obj_description(p.oid, 'pg_policy') from pg_policy as p"
+        ~ " inner join pg_class as c on p.polrelid = c.oid where c.oid = to_regclass('"
+        ~ relation ~ "') and c.relrowsecurity and c.relforcerowsecurity"
+    ) %}
+    {% set present = dict(found.rows | map("list")) %}
+    {% for name, clauses in policies.items() if present.get(name) != local_md5(clauses) %}
+        {% do return(false) %}
+    {% endfor %}
+    {% do return(true) %}
 {% endmacro %}
 
 {% macro _set_policy(relation, name, clauses) %}

@@ -44,6 +44,17 @@ def test_people_of_the_cohort_may_come_at_every_step(clone: Copy) -> None:
     )
 
 
+def test_a_build_does_not_wait_for_who_has_read_the_registry(clone: Copy) -> None:
+    """Who has read it and waits to write to it would wait for the build in turn."""
+    clone.published()
+    with warehouse.connect() as intake:
+        intake.execute("set idle_in_transaction_session_timeout = '60s'")
+        intake.execute("select count(*) from raw.patient_registry")
+        clone.run("run", "--select", "patient_registry")
+        # Had the build altered the table, it would have waited until we were cut off.
+        intake.execute("lock table raw.patient_registry in share row exclusive mode")
+
+
 def test_a_way_back_waits_for_intake_as_long_as_asked(clone: Copy) -> None:
     clone.published()
     told: list[str] = []
