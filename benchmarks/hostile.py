@@ -161,13 +161,17 @@ def hand_in(intake: Intake, count: int, seed: int = 0) -> Storm:
                 if not entry.faults or not all(f.expected for f in entry.faults):
                     done.wrong.append(f"no reason for {record!r}")
                 continue
-            # Blanks around an identifier are no part of it, and letters are composed.
-            said = unicodedata.normalize("NFC", record["external_id"].strip())
+            said = _identifier(record["external_id"])
             if _kept(intake.conn, entry.input_id) not in (said, None):
                 done.wrong.append(f"not as it came: {record['external_id']!r}")
 
     one()
     return done
+
+
+def _identifier(text: str) -> str:
+    """Blanks around an identifier are no part of it, and letters are composed."""
+    return unicodedata.normalize("NFC", text.strip())
 
 
 def _kept(conn: Connection, input_id: int) -> str | None:
@@ -208,7 +212,7 @@ def load_files(
             if "hostile.csv" not in str(error):
                 done.wrong.append(f"no file in: {error}")
             return
-        ids = [row["external_id"] for row in records]
+        ids = [_identifier(row["external_id"]) for row in records]
         loaded = conn.execute(
             "select external_id from raw.cohort_patients where load_id = %s",
             (result.load_id,),

@@ -133,6 +133,10 @@ def parse(file: str, column: Column, values: Any) -> Parsed:
     text = _as_text(file, column, values)
     if column.kind == "date":
         return _parse_dates(column, text)
+    if column.kind == "identifier":
+        # As intake takes them: no blanks around, composed letters. What looks the
+        # same is the same person.
+        text = pc.utf8_normalize(pc.utf8_trim_whitespace(text), form="NFC")
     return Parsed(text, _is_bad_text(column, text))
 
 
@@ -211,7 +215,7 @@ def _as_text(file: str, column: Column, values: Any) -> Any:
 def _is_bad_text(column: Column, text: Any) -> Mask:
     if column.kind == "identifier":
         is_good = pc.and_(
-            pc.not_equal(pc.utf8_trim_whitespace(text), ""),
+            pc.not_equal(text, ""),
             pc.less_equal(pc.utf8_length(text), _IDENTIFIER_LENGTH),
         )
         is_unseen = pc.match_substring_regex(text, _UNSEEN)

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import textwrap
 import threading
+import unicodedata
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -619,7 +620,7 @@ ANY_TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\r\n"), max_
 @SEVERAL
 @given(st.lists(ANY_TEXT, min_size=1, max_size=8))
 @example(["'; drop table raw.loads; --", '","', "\x00", "\ufeff", "a\u2028b", ",,,,"])
-def test_any_identifier_is_loaded_as_it_is_or_rejected(conn, tmp_path, ids):
+def test_any_identifier_is_loaded_as_it_looks_or_rejected(conn, tmp_path, ids):
     file = write_csv(tmp_path / "c.csv", [person("anchor"), *map(person, ids)])
     with conn.transaction(force_rollback=True):
         result = load(conn, file, max_reject_share=1.0)
@@ -628,11 +629,27 @@ def test_any_identifier_is_loaded_as_it_is_or_rejected(conn, tmp_path, ids):
         }
         lines = {line for (line,) in query(conn, "select line from raw.rejected_rows")}
     assert result.rows + result.rejected == len(ids) + 1
-    assert loaded <= {"anchor", *ids}
-    for line, name in enumerate(ids, start=3):
+    looks = [unicodedata.normalize("NFC", name.strip()) for name in ids]
+    assert loaded <= {"anchor", *looks}
+    for line, name in enumerate(looks, start=3):
         assert name in loaded or line in lines
         is_sound = 1 <= len(name) <= 200 and name.isprintable() and name.strip()
         assert name in loaded or not is_sound
+
+
+@pytest.mark.parametrize("kind", ["plain", "parquet"])
+def test_who_looks_the_same_is_the_same(conn, tmp_path, kind):
+    """As for new patients, or a record of one would be another person's."""
+    rows = [person(" A-1"), person("A-2\u00a0"), person("Zoe\u0308"), person("A-1 ")]
+    if kind == "plain":
+        file = write_csv(tmp_path / "c.csv", rows)
+    else:
+        file = tmp_path / "c.parquet"
+        pq.write_table(pa.Table.from_pylist(rows), file)
+    result = load(conn, file, max_reject_share=1.0)
+    assert (result.rows, result.rejected) == (3, 1)
+    found = query(conn, "select external_id from raw.cohort_patients order by 1")
+    assert [i for (i,) in found] == ["A-1", "A-2", "Zo\u00eb"]
 
 
 @SEVERAL
