@@ -52,7 +52,7 @@ def look_everywhere() -> list[tuple[str, int, int]]:
     """Use everything under a key, and look for what must not be where."""
     home = config.state_dir()
     with _server(home) as password:
-        with _watched() as seen:
+        with watched() as seen:
             used = _use(home)
         names = [_MARK.encode(), _TYPED.encode()]
         keys = [part for key in used.keys for part in _parts_of(key)]
@@ -240,15 +240,18 @@ def _run(arguments: Sequence[str], said: str = "", code: int = 0) -> str:
 
 
 @contextmanager
-def _watched() -> Iterator[list[bytes]]:
+def watched() -> Iterator[list[bytes]]:
     """Collect the command line of every process, twenty times a second."""
     seen: set[bytes] = set()
     stop = threading.Event()
 
+    def look() -> None:
+        for process in psutil.process_iter(["cmdline"]):
+            seen.add(" ".join(process.info["cmdline"] or []).encode())
+
     def watch() -> None:
         while not stop.wait(0.05):
-            for process in psutil.process_iter(["cmdline"]):
-                seen.add(" ".join(process.info["cmdline"] or []).encode())
+            look()
 
     thread = threading.Thread(target=watch)
     thread.start()
@@ -258,6 +261,7 @@ def _watched() -> Iterator[list[bytes]]:
     finally:
         stop.set()
         thread.join()
+        look()
         texts += sorted(seen)
 
 
