@@ -260,7 +260,8 @@ begin
     -- No database can look into a file elsewhere: the caller says which one it read
     -- back, and the chain keeps that.
     if coalesce(file, '') = '' or coalesce(file_sha256, '') !~ '^[0-9a-f]{64}$' then
-        raise exception '% is in no file that could be named', to_char(month, 'YYYY-MM');
+        raise exception '% is in no file that could be named',
+            to_char(month, 'YYYY-MM');
     end if;
     perform audit.add(
         'archive', to_char(month, 'YYYY-MM'), entries, null,
