@@ -9,7 +9,6 @@ import io
 import os
 import signal
 import sys
-import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import date, datetime
@@ -445,11 +444,7 @@ def serve_intake() -> None:
             intake_report.show_line(out, answer)
 
         err.print(f"Waiting for new patients in {config.describe()}; ctrl-c ends it.")
-        serving.serve(
-            intake,
-            tell=told,
-            complain=lambda error: traceback.print_exception(error),
-        )
+        serving.serve(intake, tell=told, complain=intake_report.complain)
 
 
 @app.command()

@@ -1,6 +1,6 @@
 """`riskmart access`: who belongs to which organization, department and patient list."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Annotated
 
@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 
 from python_scoring import server, warehouse
-from python_scoring.access import members, protection
+from python_scoring.access import members, places, protection
 from python_scoring.errors import BadInput
 from python_scoring.tables import make_table
 from python_scoring.warehouse import Connection
@@ -34,9 +34,10 @@ def grant(
     login: Login,
     org: Annotated[str, typer.Option(help="Code of an organization.")],
     role: Annotated[
-        str | None,
+        list[str] | None,
         typer.Option(
-            help="admin, analyst, clinician, finance, partner, intake or auditor."
+            help="admin, analyst, clinician, finance, partner, intake or auditor; may "
+            "be repeated. A login has the same ones wherever it belongs."
         ),
     ] = None,
     department: Annotated[
@@ -52,7 +53,7 @@ def grant(
             conn,
             login,
             org,
-            role=role,
+            role=role or [],
             departments=department or [],
             patients=patient or [],
         )
@@ -76,13 +77,24 @@ def revoke(
 def show() -> None:
     """Show who belongs where."""
     with _protected() as conn:
-        found = members.members(conn)
-    columns = ["Login", "Organization", "Department", "Roles"]
+        found = places.places(conn)
+        held = {one.member: places.held(conn, one.member) for one in found}
+    columns = ["Login", "Organization", "Department", "As"]
     table = make_table("Who may see whom", columns, ["Assigned patients"])
     for one in found:
-        department = one.department_code or "all"
-        granted = ", ".join(one.roles) or "none"
-        table.add_row(
-            *(one.member, one.org_code, department, granted), f"{one.patient_count:,}"
-        )
+        is_of_some = one.patient_count is not None
+        department = "-" if is_of_some else one.department_code or "all"
+        count = f"{one.patient_count:,}" if is_of_some else "-"
+        granted = _as_what(one.roles, held[one.member])
+        table.add_row(one.member, one.org_code, department, granted, count)
     Console().print(table if found else "Nobody belongs anywhere yet.")
+
+
+def _as_what(granted: Sequence[str] | None, held: Sequence[str]) -> str:
+    """Say as what a login belongs somewhere, and what else it is or is not."""
+    words = ["not noted"] if granted is None else [*granted] or ["no role"]
+    words += [
+        f"{role} (not by this grant)" for role in held if role not in (granted or ())
+    ]
+    words += [f"{role} (not held)" for role in granted or () if role not in held]
+    return ", ".join(words)

@@ -120,6 +120,7 @@ def forget(
 
     if bool(patient_uuid) == bool(external_id) or bool(external_id) != bool(org):
         raise BadInput("forget: expected PATIENT_UUID, or --external-id ID --org CODE")
+    is_typed = external_id not in ("", "-")
     if external_id == "-":
         external_id = sys.stdin.readline().strip()
     with ready_warehouse() as conn, progress() as (on_step, _):
@@ -132,6 +133,12 @@ def forget(
             on_step=on_step,
         )
     _show_forgotten(done)
+    if is_typed:
+        out.print(
+            "While this ran, the process list showed what they are called outside; so "
+            "may your shell's history. `--external-id -` reads it.",
+            soft_wrap=True,
+        )
 
 
 def _show_forgotten(done: "Forgotten") -> None:

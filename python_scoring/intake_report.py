@@ -1,6 +1,8 @@
 """What became of new patients, for people and for programs."""
 
 import json
+import sys
+import traceback
 from typing import Any
 
 from rich.console import Console
@@ -42,6 +44,17 @@ def show_line(console: Console, answer: Answer) -> None:
             _words(fault.field, fault.expected) for fault in entry.faults
         )
         console.print(escape(f"{entry.input_id} {entry.outcome} {faults}".rstrip()))
+
+
+def complain(error: Exception) -> None:
+    """Print where a fault of ours was, without its words.
+
+    They may hold what a record says of somebody, and a service's output is kept.
+    """
+    traceback.print_tb(error.__traceback__)
+    state = getattr(error, "sqlstate", None)
+    what = f"{type(error).__name__} ({state})" if state else type(error).__name__
+    print(f"{what}: a record could not be taken in and is rejected", file=sys.stderr)
 
 
 def _show_patient(console: Console, answer: Answer, entry: Entry) -> None:

@@ -99,10 +99,37 @@ strange_policies as (
     from relations
     inner join pg_policy on relations.oid = pg_policy.polrelid
     where
-        pg_policy.polname not in (
-            'readers', 'admin',
-            'intake', 'intake_select', 'intake_insert', 'intake_update'
+        pg_policy.polname not in ('readers', 'intake')
+        and not (relations.nspname = 'access' and pg_policy.polname = 'admin')
+        and not (
+            relations.nspname ~ 'raw$'
+            and pg_policy.polname in ('intake_select', 'intake_insert', 'intake_update')
         )
+
+),
+
+-- Rows of an organization, by a policy that does not ask for whose one is a member.
+open_policies as (
+
+    select
+        relations.whole_name,
+        'a policy that shows rows of every organization: '
+        || pg_policy.polname as fault
+    from relations
+    inner join pg_policy on relations.oid = pg_policy.polrelid
+    where
+        exists (
+            select pg_attribute.attname
+            from pg_attribute
+            where
+                pg_attribute.attrelid = relations.oid
+                and pg_attribute.attname in ('organization_id', 'patient_id')
+        )
+        and coalesce(
+            pg_get_expr(pg_policy.polqual, pg_policy.polrelid),
+            pg_get_expr(pg_policy.polwithcheck, pg_policy.polrelid),
+            'true'
+        ) !~ '(access\.my_|access\.is_mine|EXISTS \( SELECT)'
 
 ),
 
@@ -168,7 +195,13 @@ bypassing as (
     cross join lateral aclexplode(pg_class.relacl) as granted_to
     where
         pg_class.relkind in ('v', 'm')
-        and pg_class.relnamespace <> coalesce(to_regnamespace('access'), 0)
+        and not (
+            pg_class.relnamespace = coalesce(to_regnamespace('access'), 0)
+            and pg_class.relname in (
+                'my_organizations', 'my_whole_organizations', 'my_departments',
+                'my_patients', 'my_submitters'
+            )
+        )
         and (pg_roles.rolsuper or pg_roles.rolbypassrls)
         and granted_to.grantee <> pg_class.relowner
         and coalesce(pg_class.reloptions::text, '')
@@ -193,7 +226,11 @@ running_as_owner as (
         pg_proc.prosecdef
         and (pg_roles.rolsuper or pg_roles.rolbypassrls)
         and granted_to.grantee <> pg_proc.proowner
-        and pg_namespace.nspname not in ('access', 'audit', 'raw', 'pg_catalog')
+        and pg_namespace.nspname not in ('audit', 'pg_catalog')
+        and pg_proc.oid::regprocedure::text not in (
+            'raw.last_patient_id()', 'raw.note_intake(bigint,bigint)',
+            'access.may_hand_in(text)'
+        )
         and (select protection.is_on from protection)
 
 ),
@@ -324,6 +361,8 @@ union all
 select * from without_policy
 union all
 select * from strange_policies
+union all
+select * from open_policies
 union all
 select * from bypassing
 union all

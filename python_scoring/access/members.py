@@ -1,12 +1,11 @@
 """Who belongs to which organization, department and patient list."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
 
 import psycopg
 from psycopg import sql
 
-from python_scoring.access import roles
+from python_scoring.access import places, roles
 from python_scoring.audit import store as trail
 from python_scoring.errors import BadInput
 from python_scoring.warehouse import BUILDER, Connection
@@ -17,31 +16,15 @@ insert into access.organizations select organization_id, org_code from {}.organi
 delete from access.departments;
 insert into access.departments select department_id, department_code from {}.departments
 """
-_MEMBERS = """
-select m.member, m.org_code, m.department_code,
-    array(
-        select replace(g.rolname, 'riskmart_', '')
-        from pg_auth_members as a
-        inner join pg_roles as g on a.roleid = g.oid
-        inner join pg_roles as u on a.member = u.oid
-        where u.rolname = m.member and g.rolname = any(%s)
-        order by 1
-    ),
-    (select count(*) from access.assigned_patients as p where p.member = m.member)
-from access.memberships as m
-order by 1, 2, 3
+_KNOWN = {**roles.READERS, "intake": roles.INTAKE, "auditor": roles.AUDITOR}
+
+# What somebody is in a place already, they stay.
+_AND_WHAT_IT_WAS = """
+set roles = array(
+    select distinct role from unnest(old.roles || excluded.roles) as both_of (role)
+    order by role
+)
 """
-
-
-@dataclass(frozen=True)
-class Member:
-    """One membership of a login, with the roles it has and its assigned patients."""
-
-    member: str
-    org_code: str
-    department_code: str | None
-    roles: list[str]
-    patient_count: int
 
 
 def follow(conn: Connection, build_schema: str) -> None:
@@ -52,18 +35,12 @@ def follow(conn: Connection, build_schema: str) -> None:
         conn.execute(sql.SQL(_FOLLOW).format(schema, schema))
 
 
-def members(conn: Connection) -> list[Member]:
-    """List every membership."""
-    ours = (list(roles.GRANTED),)
-    return [Member(*row) for row in conn.execute(_MEMBERS.encode(), ours)]
-
-
 def grant(
     conn: Connection,
     member: str,
     org_code: str,
     *,
-    role: str | None = None,
+    role: str | Sequence[str] = (),
     departments: Sequence[str] = (),
     patients: Sequence[str] = (),
 ) -> None:
@@ -74,39 +51,49 @@ def grant(
     member
         Name of the database login.
     role
-        A key of `roles.READERS`, `intake` or `auditor`: what it may do there.
+        One or more keys of `roles.READERS`, `intake` or `auditor`: as what. A role is
+        a login's wherever it belongs, so that it is to be given everywhere.
     departments, patients
         Codes and patient_uuids; with neither, the whole organization.
 
     Raises
     ------
     BadInput
-        No such login, organization, department or patient.
+        No such login, organization, department or patient; or the login would have a
+        role where it was not given it.
     """
+    named = [role] if isinstance(role, str) else [*role]
     with conn.transaction():
         _check_codes(conn, org_code, departments)
+        _check_known("role", named, _KNOWN)
         _check_no_builder(conn, member)
-        if role:
-            _join(conn, member, role)
-        elif not _exists(conn, member):
+        if not _exists(conn, member):
             raise BadInput(f"{member}: no such login on this server; expected one")
-        places: list[str | None] = list(departments)
+        # Of two grants at once, the second sees the first.
+        conn.execute("lock table access.memberships in share row exclusive mode")
+        given = places.to_be(conn, member, org_code, named)
+        where: list[str | None] = list(departments)
         if not departments and not patients:
-            places = [None]
-        for department in places:
+            where = [None]
+        for department in where:
             conn.execute(
-                "insert into access.memberships (member, org_code, department_code)"
-                " values (%s, %s, %s) on conflict do nothing",
-                (member, org_code, department),
+                "insert into access.memberships as old"
+                " (member, org_code, department_code, roles) values (%s, %s, %s, %s)"
+                " on conflict (member, org_code, department_code) do update"
+                f" {_AND_WHAT_IT_WAS}".encode(),
+                (member, org_code, department, given),
             )
-        _assign(conn, member, org_code, patients)
+        _assign(conn, member, org_code, patients, given)
+        places.check_same(conn, member)
+        for name in named:
+            _join(conn, member, name)
         trail.record(
             conn,
             "role_change",
             member,
-            len(places) + len(patients),
+            len(where) + len(patients),
             detail={
-                "granted": role,
+                "granted": ", ".join(named) or None,
                 "org_code": org_code,
                 "departments": [*departments],
                 "patient_uuids": [*patients],
@@ -178,46 +165,47 @@ def _check_codes(conn: Connection, org_code: str, departments: Sequence[str]) ->
     _check_known("department", departments, {code for (code,) in known})
 
 
-def _check_known(what: str, given: Sequence[str], known: set[str]) -> None:
+def _check_known(what: str, given: Sequence[str], known: Collection[str]) -> None:
     for code in given:
         if code not in known:
             expected = ", ".join(sorted(known)) or "none yet: run `riskmart build`"
+            is_there = "" if what == "role" else " is published"
             raise BadInput(
-                f"{code}: no such {what} is published; expected one of {expected}"
+                f"{code}: no such {what}{is_there}; expected one of {expected}"
             )
 
 
 def _join(conn: Connection, member: str, role: str) -> None:
-    known = {**roles.READERS, "intake": roles.INTAKE, "auditor": roles.AUDITOR}
-    if role not in known:
-        raise BadInput(f"{role}: no such role; expected one of {', '.join(known)}")
-    if not _exists(conn, member):
-        raise BadInput(f"{member}: no such login on this server; expected one")
     try:
         conn.execute(
             sql.SQL("grant {} to {}").format(
-                sql.Identifier(known[role]), sql.Identifier(member)
+                sql.Identifier(_KNOWN[role]), sql.Identifier(member)
             )
         )
     except psycopg.errors.InsufficientPrivilege as error:
         raise BadInput(
             f"{str(error).splitlines()[0]}; expected a database user who may grant "
-            f"{known[role]} (the one who ran `riskmart db init-roles`)"
+            f"{_KNOWN[role]} (the one who ran `riskmart db init-roles`)"
         ) from None
 
 
 def _assign(
-    conn: Connection, member: str, org_code: str, patients: Sequence[str]
+    conn: Connection,
+    member: str,
+    org_code: str,
+    patients: Sequence[str],
+    given: Sequence[str],
 ) -> None:
     for uuid in patients:
         try:
             done = conn.execute(
-                "insert into access.assigned_patients (member, patient_id)"
-                " select %s, patient_id from raw.patient_registry"
+                "insert into access.assigned_patients as old"
+                " (member, patient_id, roles)"
+                " select %s, patient_id, %s from raw.patient_registry"
                 " where patient_uuid = %s::uuid and org_code = %s"
                 " on conflict (member, patient_id) do update"
-                " set granted_at = excluded.granted_at",
-                (member, uuid, org_code),
+                f" {_AND_WHAT_IT_WAS}".encode(),
+                (member, [*given], uuid, org_code),
             )
         except psycopg.errors.InvalidTextRepresentation:
             raise BadInput(f"{uuid}: expected a patient_uuid") from None

@@ -25,6 +25,31 @@ CANNOT = (
     f"{BUILDER}, and would build empty marts under it"
 )
 
+# Memberships of before, as what they are: not where that differs, for all we know.
+_NOTE_ROLES = """
+update access.{} as place
+set roles = held.roles
+from (
+    select login.rolname, array_agg(
+        replace(ours.rolname, 'riskmart_', '') order by ours.rolname
+    ) as roles
+    from pg_roles as login
+    inner join pg_roles as ours
+        on ours.rolname = any(%s) and pg_has_role(login.oid, ours.oid, 'member')
+    where not login.rolsuper
+    group by login.rolname
+) as held
+where place.roles is null and place.member = held.rolname and (
+    cardinality(held.roles) = 1
+    or 1 = (
+        select count(*) from access.memberships as one where one.member = place.member
+    )
+    and not exists (
+        select from access.assigned_patients as given where given.member = place.member
+    )
+)
+"""
+
 _FORCED = "enable row level security, force row level security"
 
 # A row of somebody: of a person, or of what a person's record says.
@@ -130,6 +155,8 @@ def init(conn: Connection, builders: Sequence[str]) -> roles.Initialised:
 def prepare(conn: Connection) -> None:
     """Protect raw, and make the tables that the policies ask; idempotent."""
     conn.execute(_TABLES.read_bytes())
+    for table in ("memberships", "assigned_patients"):
+        conn.execute(_NOTE_ROLES.format(table).encode(), (list(roles.GRANTED),))
     conn.execute(_grants().encode())
     for name, columns in conn.execute(_HAVE.encode()).fetchall():
         conn.execute("; ".join(_protect(name, set(columns))).encode())

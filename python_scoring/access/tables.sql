@@ -25,6 +25,11 @@ create table if not exists access.assigned_patients (
     primary key (member, patient_id)
 );
 
+-- As what a login belongs there: the roles that it was given, by the names that
+-- `riskmart access grant` has for them; null where that is from before it was noted.
+alter table access.memberships add column if not exists roles text [];
+alter table access.assigned_patients add column if not exists roles text [];
+
 -- An admin looks at its organizations' members. Who changes them is `riskmart access`,
 -- run by who builds, for that is in the trail.
 alter table access.memberships enable row level security, force row level security;

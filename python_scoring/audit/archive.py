@@ -24,6 +24,9 @@ from python_scoring.publication import provenance
 from python_scoring.turns import Tell
 from python_scoring.warehouse import Connection
 
+# The database keeps a month for as long, whatever it is told (tables.sql).
+LEAST_YEARS = 7
+
 _MONTH = re.compile(r"\d{4}-(0[1-9]|1[0-2])")
 _HAS_PARTITION = """
 select to_regclass('audit.audit_log_' || replace(%s, '-', '_')) is not null
@@ -72,7 +75,7 @@ def archive(
     GateFailed
         A month's entries are no chain; it stays where it is.
     """
-    years = project_vars.count("audit_years_kept")
+    years = project_vars.count("audit_years_kept", least=LEAST_YEARS)
     _check_age(before, years)
     place = _place(folder)
     done = []

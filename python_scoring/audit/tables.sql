@@ -231,11 +231,13 @@ declare
     found_entries bigint;
     last record;
 begin
-    if years_kept < 1 or month + make_interval(years => years_kept, months => 1)
+    -- Seven years, whatever the caller says.
+    if month is distinct from cast(date_trunc('month', month) as date)
+        or month + make_interval(years => greatest(years_kept, 7), months => 1)
         > clock_timestamp() at time zone 'UTC'
     then
-        raise exception '% is to be kept for % years, and for one at least',
-            to_char(month, 'YYYY-MM'), years_kept;
+        raise exception '% is to be kept for % years',
+            to_char(month, 'YYYY-MM'), greatest(years_kept, 7);
     end if;
     lock table audit.anchors in share row exclusive mode;
     if exists (
@@ -254,6 +256,12 @@ begin
     if found_entries is distinct from entries or last.hash is distinct from last_hash
     then
         raise exception '% is not what was archived', to_char(month, 'YYYY-MM');
+    end if;
+    -- No database can look into a file elsewhere: the caller says which one it read
+    -- back, and the chain keeps that.
+    if coalesce(file, '') = '' or coalesce(file_sha256, '') !~ '^[0-9a-f]{64}$' then
+        raise exception '% is in no file that could be named',
+            to_char(month, 'YYYY-MM');
     end if;
     perform audit.add(
         'archive', to_char(month, 'YYYY-MM'), entries, null,

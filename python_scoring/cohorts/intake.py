@@ -85,7 +85,11 @@ class Intake:
             The file as a whole is not what it should be.
         """
         matched = match_columns(
-            table.name, table.columns, target.columns, is_strict=target.is_strict
+            table.name,
+            table.columns,
+            target.columns,
+            is_strict=target.is_strict,
+            is_masked=self.names.are_on,
         )
         self.rejects.open_file(table.name, self.at_most[table.name])
         self.rejected_keys[table.name] = set()
@@ -163,7 +167,7 @@ class Intake:
         """Keep the first rejects for people; write them all unless all is lost."""
         rejects = iter(rejects)
         first = list(islice(rejects, KEPT_FOR_DISPLAY))
-        self.rejects.keep(first)
+        self.rejects.keep(r.masked() if self.names.are_on else r for r in first)
         if first and not self.rejects.is_hopeless:
             self._write_rejects(chain(first, rejects))
 

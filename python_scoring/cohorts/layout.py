@@ -70,6 +70,7 @@ def match_columns(
     columns: Sequence[Column],
     *,
     is_strict: bool = True,
+    is_masked: bool = False,
 ) -> list[tuple[str, Column]]:
     """Find the columns in a file's header, by name.
 
@@ -79,6 +80,9 @@ def match_columns(
         Refuse columns that are not in the layout: a mistyped name would
         otherwise lose a column without a word. If not, other columns are left
         unread and the names' case does not matter.
+    is_masked
+        Say where an unknown column stands, and not what it is called: of a file
+        without a header, the first row is taken for one.
 
     Returns
     -------
@@ -98,8 +102,14 @@ def match_columns(
     missing = [c.name for c in columns if c.is_required and c.name not in names]
     unknown = [name for name in names if name not in known] if is_strict else []
     faults = [
-        *(f"column {name!r} is there more than once" for name in repeated),
-        *_explain_unknown(unknown, [n for n in known if n not in names]),
+        *(
+            f"{_say_column(name, names, is_masked and name not in known)} is there "
+            "more than once"
+            for name in repeated
+        ),
+        *_explain_unknown(
+            unknown, [n for n in known if n not in names], names, is_masked
+        ),
     ]
     if missing:
         faults.append(f"missing: {', '.join(missing)}")
@@ -242,12 +252,20 @@ def _refuse_delimiter(file: str, header: str) -> None:
             )
 
 
-def _explain_unknown(unknown: Sequence[str], free: Sequence[str]) -> list[str]:
+def _say_column(name: str, names: Sequence[str], is_masked: bool) -> str:
+    """Name a column; or say where it stands, from 1 on."""
+    return f"column {names.index(name) + 1}" if is_masked else f"column {name!r}"
+
+
+def _explain_unknown(
+    unknown: Sequence[str], free: Sequence[str], names: Sequence[str], is_masked: bool
+) -> list[str]:
     faults = []
     for name in unknown:
         folded = {candidate.lower(): candidate for candidate in free}
         close = difflib.get_close_matches(name.strip().lower(), folded, n=1)
         hint = f", did you mean {folded[close[0]]}?" if close else ""
-        what = f"unknown column {name!r}" if name else "a column without a name"
+        what = f"unknown {_say_column(name, names, is_masked)}"
+        what = what if name else "a column without a name"
         faults.append(f"{what}{hint}")
     return faults

@@ -18,6 +18,7 @@ from python_scoring.cohorts.rejects import KEPT_FOR_DISPLAY, Reject, Rejects
 from python_scoring.cohorts.tables import Table
 from python_scoring.errors import BadInput
 from python_scoring.identities import vault
+from python_scoring.identities.pseudonyms import Pseudonyms
 
 Source = Literal["cms", "cohort", "synth"]
 Purpose = Literal["cohort", "training"]
@@ -175,7 +176,7 @@ def run(
     with connection.transaction(), connection.cursor() as cursor:
         _lock(cursor, request.org)
         names = vault.in_force(connection)
-        known = _find_same(cursor, request, digest)
+        known = _find_same(cursor, request, digest, names)
         if known:
             return known
         replaced = _make_way(cursor, request)
@@ -309,7 +310,9 @@ def _lock(cursor: Cursor, org: str) -> None:
     cursor.execute("select pg_advisory_xact_lock(%s, hashtext(%s))", (_LOCK, org))
 
 
-def _find_same(cursor: Cursor, request: Request, digest: str) -> LoadResult | None:
+def _find_same(
+    cursor: Cursor, request: Request, digest: str, names: Pseudonyms
+) -> LoadResult | None:
     cursor.execute(
         "select load_id, source, row_count, rejected_count, has_outcomes"
         " from raw.loads where org_code = %s and as_of_date = %s and purpose = %s"
@@ -329,19 +332,22 @@ def _find_same(cursor: Cursor, request: Request, digest: str) -> LoadResult | No
         rows=rows,
         rejected=rejected,
         unchanged=True,
-        rejects=_first_rejects(cursor, load_id),
+        rejects=_first_rejects(cursor, load_id, names),
         has_outcomes=has_outcomes,
         warnings=_warn(request, load_id, has_outcomes),
     )
 
 
-def _first_rejects(cursor: Cursor, load_id: int) -> tuple[Reject, ...]:
+def _first_rejects(
+    cursor: Cursor, load_id: int, names: Pseudonyms
+) -> tuple[Reject, ...]:
     cursor.execute(
         "select file, line, column_name, value, reason from raw.rejected_rows"
         " where load_id = %s order by file, line, column_name limit %s",
         (load_id, KEPT_FOR_DISPLAY),
     )
-    return tuple(Reject(*row) for row in cursor.fetchall())
+    found = [Reject(*row) for row in cursor.fetchall()]
+    return tuple(one.masked() if names.are_on else one for one in found)
 
 
 def _make_way(cursor: Cursor, request: Request) -> tuple[int, int] | None:

@@ -3,7 +3,7 @@
 import heapq
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from operator import attrgetter
 from typing import Any
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from python_scoring.cohorts.values import Fault
 from python_scoring.errors import BadInput
+from python_scoring.identities.masks import mask_outside
 
 KEPT_FOR_DISPLAY = 20
 _LISTED_ROWS = 10
@@ -39,6 +40,10 @@ class Reject:
         unit = "line" if self.file.lower().endswith((".csv", ".csv.gz")) else "row"
         where = f"{self.file}, {unit} {self.line}, column {self.column}"
         return f"{where}: {found}; {self.reason}"
+
+    def masked(self) -> "Reject":
+        """Return it as it is shown outside `raw` under a key."""
+        return replace(self, value=mask_outside(self.value))
 
 
 @dataclass

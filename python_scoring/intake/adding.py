@@ -135,7 +135,8 @@ class Intake:
         entries = store.enter(self.conn, checked, names)
         if any(entry.outcome == "accepted" for entry in entries):
             world.catch_up(self._world(build))
-        given = answer.collect(self.conn, build, entries, is_dry_run)
+        told = store.shown(entries, names)
+        given = answer.collect(self.conn, build, told, is_dry_run)
         if entries and not is_dry_run:
             self._record(given)
         return given

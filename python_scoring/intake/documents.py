@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from python_scoring.cohorts.values import shown
 from python_scoring.errors import BadInput
+from python_scoring.intake.record import PatientRecord
 
 # More than this is a cohort, which `riskmart load cohort` takes in.
 MOST_BYTES = 64 * 2**20
@@ -209,7 +209,11 @@ class _Reader:
         if len(found) != len(pairs):
             times = Counter(name for name, _ in pairs)
             twice = times.most_common(1)[0][0]
-            self.faults.append(f"field {shown(twice)} is there more than once")
+            # Any other name may be somebody's.
+            field = (
+                f"field {twice}" if twice in PatientRecord.model_fields else "a field"
+            )
+            self.faults.append(f"{field} is there more than once")
         return found
 
     def _constant(self, name: str) -> None:
@@ -255,8 +259,8 @@ def _split_csv(text: str) -> Iterator[Document]:
             return
         if row is None and position == 0:
             raise BadInput(
-                "no new patient; expected records under the header "
-                f"{shown(','.join(header))}"
+                "no new patient; expected records under the header of "
+                f"{len(header):,} columns, and found none"
             )
         if row is None:
             return
@@ -271,9 +275,11 @@ def _header(rows: Iterator[list[str]]) -> list[str]:
         header = [name.strip() for name in next(rows)]
     except csv.Error as error:
         raise BadInput(f"header: {error}; expected CSV") from None
-    twice = sorted({name for name in header if header.count(name) > 1})
+    twice = [i for i, name in enumerate(header, start=1) if name in header[: i - 1]]
     if twice:
-        raise BadInput(f"header: column {twice[0]!r} is there more than once")
+        raise BadInput(
+            f"header: column {twice[0]} is called as an earlier one; expected each once"
+        )
     return header
 
 

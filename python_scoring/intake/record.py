@@ -216,7 +216,7 @@ class PatientRecord(BaseModel):
         index_date = info.data.get("index_date")
         oldest = int(_FEATURES["age"].maximum or 0)
         if value and index_date:
-            _expect(value <= index_date, f"a day up to index_date, {index_date}")
+            _expect(value <= index_date, "a day up to index_date")
             years = index_date.year - value.year
             _expect(years <= oldest, f"a day at most {oldest} years before index_date")
         return value
@@ -235,7 +235,7 @@ class PatientRecord(BaseModel):
         for name in value or ():
             _expect(name in CONDITIONS, EXPECTED["conditions"])
             is_denied = info.data.get(f"has_{name}") is False
-            _expect(not is_denied, f"no {name}, as has_{name} says")
+            _expect(not is_denied, "none that its own field denies")
         return value
 
     @field_validator("total_hospital_days")
@@ -254,8 +254,8 @@ class PatientRecord(BaseModel):
             return value
         if value is not None:
             born = info.data.get("birth_date")
-            _expect(value <= index_date, f"a day up to index_date, {index_date}")
-            _expect(born is None or value >= born, f"a day from birth_date, {born}, on")
+            _expect(value <= index_date, "a day up to index_date")
+            _expect(born is None or value >= born, "a day from birth_date on")
             most = int(_FEATURES["days_since_last_admission"].maximum or 0)
             is_near = (index_date - value).days <= most
             _expect(is_near, f"a day at most {most:,} days before index_date")

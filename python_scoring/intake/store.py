@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any, Literal
 from uuid import uuid4
@@ -22,6 +22,8 @@ Outcome = Literal["accepted", "unchanged", "rejected"]
 Person = tuple[str, str]
 
 DEMO = Pseudonyms()
+
+_KNOWN = frozenset(PatientRecord.model_fields)
 
 # Somebody may be a day ahead of the server.
 _TOLERANCE = timedelta(days=1)
@@ -403,10 +405,23 @@ def _encrypt(conn: Connection, inputs: Sequence[Input], names: Pseudonyms) -> No
     )
 
 
+def shown(entries: Iterable[Entry], names: Pseudonyms) -> list[Entry]:
+    """Give entries as they are shown outside `raw`: under a key, no rejected value."""
+    if not names.are_on:
+        return list(entries)
+    return [
+        replace(entry, faults=[Fault(**_outside(fault)) for fault in entry.faults])
+        for entry in entries
+    ]
+
+
+def _outside(fault: Fault) -> dict[str, Any]:
+    return mask_fault(asdict(fault), _KNOWN, is_outside=True)
+
+
 def _stored(fault: Fault, names: Pseudonyms) -> dict[str, Any]:
     """Give a fault as it is stored: under a key, without what may identify anybody."""
-    known = frozenset(PatientRecord.model_fields)
-    return mask_fault(asdict(fault), known) if names.are_on else asdict(fault)
+    return mask_fault(asdict(fault), _KNOWN) if names.are_on else asdict(fault)
 
 
 def _note(

@@ -3,9 +3,11 @@
 import json
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import psycopg
 import pytest
+from conftest import Run
 from copies import Copy
 from psycopg import sql
 from test_add import PERSON
@@ -21,9 +23,10 @@ from benchmarks.readers import (
     session,
 )
 from python_scoring import config, warehouse
-from python_scoring.access import members
+from python_scoring.access import members, places
 from python_scoring.errors import BadInput
 from python_scoring.intake import adding
+from python_scoring.warehouse import Connection
 
 DEPARTMENT = "CARDIOLOGY"
 
@@ -348,5 +351,125 @@ def test_what_is_revoked_is_gone_at_once(shared: Copy) -> None:
         assert conn.execute(query).fetchone() == (1,)
         members.revoke(ours, login_of("finance"), "BASELINE")
         assert conn.execute(query).fetchone() == (0,)
-        members.grant(ours, login_of("finance"), "BASELINE")
+        # Nobody guesses as what.
+        with pytest.raises(BadInput, match="is finance, and would be so in BASELINE"):
+            members.grant(ours, login_of("finance"), "BASELINE")
+        members.grant(ours, login_of("finance"), "BASELINE", role="finance")
         assert conn.execute(query).fetchone() == (1,)
+
+
+@pytest.fixture
+def anna(shared: Copy) -> Iterator[Connection]:
+    """A connection of ours, and a login that belongs nowhere yet: anna."""
+    with warehouse.connect(autocommit=True) as ours:
+        ours.execute("create role anna login")
+        try:
+            yield ours
+        finally:
+            ours.execute("delete from access.memberships where member = 'anna'")
+            ours.execute("delete from access.assigned_patients where member = 'anna'")
+            ours.execute("drop owned by anna; drop role anna")
+
+
+def as_what(ours: Connection) -> dict[str, tuple[str, ...] | None]:
+    return {str(place): place.roles for place in places.places(ours, "anna")}
+
+
+ROLE_ELSEWHERE = [
+    # Given first, and what would then widen a role.
+    ({"role": "finance"}, {"org_code": "SYNTH", "role": "analyst"}),
+    ({"role": "finance"}, {"org_code": "SYNTH", "role": ["analyst", "finance"]}),
+    ({"role": ["analyst", "finance"]}, {"org_code": "SYNTH", "role": "analyst"}),
+    ({"role": "finance"}, {"org_code": "SYNTH"}),
+    ({"departments": [DEPARTMENT], "role": "clinician"}, {"role": "admin"}),
+    ({"departments": [DEPARTMENT], "role": "clinician"}, {"role": "analyst"}),
+    (
+        {"departments": [DEPARTMENT], "role": "clinician"},
+        {"departments": ["GERIATRICS"], "role": "admin"},
+    ),
+]
+
+
+@pytest.mark.parametrize(("first", "then"), ROLE_ELSEWHERE)
+def test_a_role_is_not_widened_to_where_it_was_not_given(
+    anna: Connection, first: dict[str, Any], then: dict[str, Any]
+) -> None:
+    members.grant(anna, "anna", **{"org_code": "BASELINE", **first})
+    before = as_what(anna), places.held(anna, "anna")
+    with pytest.raises(BadInput, match=r"^anna (would be|is) "):
+        members.grant(anna, "anna", **{"org_code": "BASELINE", **then})
+    assert (as_what(anna), places.held(anna, "anna")) == before
+
+
+def test_a_role_by_hand_is_not_widened_either(anna: Connection) -> None:
+    anna.execute("grant riskmart_analyst to anna")
+    for named in ([], ["finance"]):
+        with pytest.raises(BadInput, match=r"^anna (would be|is) analyst"):
+            members.grant(anna, "anna", "BASELINE", role=named)
+    members.grant(anna, "anna", "BASELINE", role="analyst")
+    assert as_what(anna) == {"BASELINE": ("analyst",)}
+
+
+def test_the_same_roles_everywhere_are_one_login(
+    anna: Connection, riskmart: Run
+) -> None:
+    for org in ("BASELINE", "SYNTH", "SYNTH"):
+        members.grant(anna, "anna", org, role=["finance", "analyst"])
+    # A department and a patient of where one is already, as what one is there.
+    members.grant(anna, "anna", "SYNTH", departments=[DEPARTMENT])
+    row = anna.execute(
+        "select patient_uuid::text from raw.patient_registry where org_code = 'SYNTH'"
+    ).fetchone()
+    assert row
+    for _ in range(2):
+        members.grant(anna, "anna", "SYNTH", patients=[*row])
+    both = ("analyst", "finance")
+    assert as_what(anna) == {
+        "BASELINE": both,
+        "SYNTH": both,
+        f"SYNTH ({DEPARTMENT})": both,
+        "SYNTH (1 patients)": both,
+    }
+    anna.execute("revoke riskmart_finance from anna; grant riskmart_admin to anna")
+    listed = riskmart("access", "list").out
+    assert "analyst, finance" in " ".join(listed.split())
+    anna.execute("revoke riskmart_admin from anna")
+
+
+def test_as_what_is_noted_of_memberships_of_before(anna: Connection) -> None:
+    anna.execute("create role bert login in role riskmart_clinician, riskmart_finance")
+    try:
+        anna.execute("grant riskmart_analyst to anna")
+        for member, org in (
+            *(("anna", "BASELINE"), ("anna", "SYNTH")),
+            *(("bert", "BASELINE"), ("bert", "SYNTH")),
+        ):
+            anna.execute(
+                "insert into access.memberships (member, org_code) values (%s, %s)",
+                (member, org),
+            )
+        for _ in range(2):
+            anna.execute("comment on schema raw is 'of before'")
+            warehouse.prepare(anna)
+        assert as_what(anna) == dict.fromkeys(("BASELINE", "SYNTH"), ("analyst",))
+        # As both in both, for all that anybody knows: somebody has to say it anew.
+        assert {p.roles for p in places.places(anna, "bert")} == {None}
+        both = ["clinician", "finance"]
+        with pytest.raises(BadInput, match=r"in SYNTH too, where it is not noted"):
+            members.grant(anna, "bert", "BASELINE", role=both)
+        members.revoke(anna, "bert")
+        for org in ("BASELINE", "SYNTH"):
+            members.grant(anna, "bert", org, role=both)
+    finally:
+        members.revoke(anna, "bert")
+        anna.execute("drop role bert")
+
+
+def test_the_command_refuses_in_words(anna: Connection, riskmart: Run) -> None:
+    grant = ("access", "grant", "anna", "--role")
+    assert riskmart(*grant, "finance", "--org", "BASELINE").code == 0
+    done = riskmart(*grant, "analyst", "--org", "SYNTH")
+    assert done.code == 2
+    words = " ".join(done.err.split())
+    assert "anna would be analyst in BASELINE too, where it is granted finance" in words
+    assert "Expected a login of its own" in words

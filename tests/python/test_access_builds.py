@@ -40,6 +40,19 @@ _FAULTS = {
     " language sql security definer set search_path = pg_catalog"
     " as 'select count(*) from raw.patient_registry'",
     "another policy": "create policy all_of_it on raw.patient_registry using (true)",
+    "another policy of a name of ours": "create policy admin on candidate.patients"
+    " to riskmart_analyst using (true)",
+    "a policy that asks nothing": "drop policy readers on candidate.predictions;"
+    " create policy readers on candidate.predictions using (true)",
+    "a policy for intake that asks nothing": "create policy intake_update"
+    " on raw.patient_registry to riskmart_intake using (true)",
+    "a function beside ours": "create function access.leak() returns bigint"
+    " language sql security definer set search_path = pg_catalog"
+    " as 'select count(*) from raw.patient_registry';"
+    " revoke all on function access.leak() from public;"
+    " grant execute on function access.leak() to riskmart_reader",
+    "a view beside ours": "create view access.leak as table raw.patient_registry;"
+    " grant select on access.leak to riskmart_reader",
     "what was handed in": "alter table raw.new_patient_raw_input"
     " disable row level security",
     "what was rejected": "alter table raw.rejected_rows no force row level security",

@@ -4,6 +4,7 @@ import gzip
 import json
 import re
 import stat
+from datetime import UTC, datetime
 from pathlib import Path
 
 import psycopg
@@ -16,6 +17,8 @@ from python_scoring.audit.archive import Archived
 from python_scoring.errors import BadInput, GateFailed
 from python_scoring.warehouse import Connection
 
+DROP = b"select audit.drop_month(%s, %s, %s, %s, %s, %s)"
+SHA256 = "0" * 64
 MONTHS = {"2015-11": 3, "2015-12": 2, "2016-02": 4}
 
 
@@ -112,23 +115,54 @@ def test_younger_months_stay(
 ) -> None:
     with pytest.raises(BadInput, match=r"kept for 7 years \(audit_years_kept\)"):
         put_away(old, tmp_path, "2099-01")
-    monkeypatch.setattr(project_vars, "count", lambda name: 100)
+    monkeypatch.setattr(project_vars, "count", lambda name, least: 100)
     with pytest.raises(BadInput, match="kept for 100 years"):
         put_away(old, tmp_path)
     assert not list(tmp_path.glob("*.gz"))
 
 
-def test_the_database_itself_keeps_a_year(trail: Connection) -> None:
-    store.record(trail, "load", "load 1")
-    row = trail.execute(
-        "select month, hash from audit.anchors, audit.head()"
-    ).fetchone()
-    assert row
-    for years in (-1, 0, 1):
-        with pytest.raises(psycopg.errors.RaiseException, match="is to be kept"):
-            trail.execute(
-                "select audit.drop_month(%s, 1, %s, %s, 'f', 's')", (*row, years)
-            )
+@pytest.mark.parametrize("years", [-7, 0, 1, 6, None])
+def test_the_database_itself_keeps_seven_years(
+    trail: Connection, years: int | None
+) -> None:
+    now = datetime.now(UTC)
+    # The end of this month is six years and eleven months ago.
+    young = f"{now.year - 7 + now.month // 12:04d}-{now.month % 12 + 1:02d}"
+    [_, last] = add_months(trail, {young: 2})
+    told = (f"{young}-01", 2, last.hash, years, "f", SHA256)
+    with pytest.raises(psycopg.errors.RaiseException, match="is to be kept for 7"):
+        trail.execute(DROP, told)
+    # Another day of it is no older.
+    with pytest.raises(psycopg.errors.RaiseException, match="is to be kept for 7"):
+        trail.execute(DROP, ("2015-11-02", *told[1:]))
+    assert faults(trail) == []
+
+
+def test_a_month_that_is_old_enough_goes(trail: Connection) -> None:
+    [entry, last] = add_months(trail, {"2015-11": 2})
+    trail.execute(DROP, ("2015-11-01", 2, last.hash, 1, "f", SHA256))
+    assert stored.anchors(trail)["2015-11"].first_entry_id == entry.entry_id
+    row = trail.execute("select to_regclass('audit.audit_log_2015_11')").fetchone()
+    assert row == (None,)
+
+
+@pytest.mark.parametrize(
+    ("file", "sha256"), [("", SHA256), (None, SHA256), ("f", ""), ("f", None)]
+)
+def test_a_month_in_no_file_stays(
+    trail: Connection, file: str | None, sha256: str | None
+) -> None:
+    [_, last] = add_months(trail, {"2015-11": 2})
+    with pytest.raises(psycopg.errors.RaiseException, match="in no file"):
+        trail.execute(DROP, ("2015-11-01", 2, last.hash, 7, file, sha256))
+
+
+def test_fewer_years_are_no_setting(
+    old: Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(project_vars, "_read", lambda name: 6)
+    with pytest.raises(BadInput, match=r"audit_years_kept is 6; .* from 7"):
+        put_away(old, tmp_path)
 
 
 def test_only_the_oldest_month_can_go(old: Connection) -> None:

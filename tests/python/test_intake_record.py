@@ -120,7 +120,7 @@ def test_what_is_not(field: str, value: Any) -> None:
         ({"birth_date": None}, "age", "either age or birth_date, and not both"),
         ({"birth_date": "2026-07-01"}, "birth_date", "up to index_date"),
         ({"birth_date": "1900-01-01"}, "birth_date", "at most 120 years before"),
-        ({"has_chf": False}, "conditions", "no chf, as has_chf says"),
+        ({"has_chf": False}, "conditions", "none that its own field denies"),
         ({"last_admission_date": None}, "last_admission_date", "in the year up to"),
         (
             {"last_admission_date": "2025-06-30"},

@@ -2,6 +2,7 @@
 
 import base64
 import json
+from dataclasses import asdict
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -156,6 +157,87 @@ def test_rejected_identifiers_are_masked(conn: Connection, tmp_path: Path) -> No
     assert all(value and value.startswith("(masked, ") for value in values.values())
     stored = rows(conn, "select value from raw.rejected_rows")
     assert {value for (value,) in stored} == set(values.values())
+
+
+def spoilt(file: Path, column: str, value: str) -> Path:
+    """Write the people with one value changed, that of the second row."""
+    header, *people = [line.split(",") for line in PEOPLE.read_text().splitlines()]
+    people[1][header.index(column)] = value
+    file.write_text("\n".join(map(",".join, [header, *people])))
+    return file
+
+
+@pytest.mark.usefixtures("under_key")
+def test_a_rejected_value_is_in_raw_alone(
+    conn: Connection, tmp_path: Path, riskmart: Run
+) -> None:
+    file = spoilt(tmp_path / "people.csv", "annual_cost", "Ann Other")
+    with pytest.raises(BadInput) as refused:
+        cohort.load(conn, file, org="SYNTH", as_of=AS_OF)
+    conn.rollback()
+    place = "people.csv, line 3, column annual_cost: '(masked, 9 characters)'; expected"
+    assert place in str(refused.value)
+    assert "Ann" not in str(refused.value)
+    command = ("load", "cohort", str(file), "--org", "SYNTH", "--as-of", str(AS_OF))
+    for told in ("1 rows rejected", "already loaded"):
+        done = riskmart(*command, "--max-reject-share", "0.5")
+        said = " ".join((done.out + done.err).split())
+        assert (done.code, told in said, "Ann" in said) == (0, True, False), said
+        assert (place in said) == (told == "1 rows rejected")
+    again = cohort.load(conn, file, org="SYNTH", as_of=AS_OF, max_reject_share=0.5)
+    assert (again.unchanged, again.rejects[0].value) == (True, "(masked, 9 characters)")
+    assert rows(conn, "select value from raw.rejected_rows") == [("Ann Other",)]
+
+
+def test_without_a_key_a_rejected_value_is_shown(
+    conn: Connection, tmp_path: Path
+) -> None:
+    file = spoilt(tmp_path / "people.csv", "annual_cost", "Ann Other")
+    with pytest.raises(BadInput, match="line 3, column annual_cost: 'Ann Other'"):
+        cohort.load(conn, file, org="SYNTH", as_of=AS_OF)
+
+
+@pytest.mark.usefixtures("under_key")
+def test_a_first_row_in_the_place_of_a_header_is_not_shown(
+    conn: Connection, tmp_path: Path
+) -> None:
+    header, *people = PEOPLE.read_text().splitlines()
+    file = tmp_path / "people.csv"
+    names = [*header.split(",")[:-1], "Ann Other", "Ann Other"]
+    file.write_text("\n".join([",".join(names), *people]))
+    with pytest.raises(BadInput, match=rf"column {len(names) - 1} is there") as refused:
+        cohort.load(conn, file, org="SYNTH", as_of=AS_OF)
+    assert f"unknown column {len(names) - 1}" in str(refused.value)
+    assert "Ann" not in str(refused.value)
+
+
+@pytest.mark.usefixtures("under_key")
+def test_a_fault_is_stored_with_its_value_and_shown_without(conn: Connection) -> None:
+    born = {**PERSON, "birth_date": "1931-02-03", "last_admission_date": "1931-02-01"}
+    del born["age"]
+    given = [
+        {**PERSON, "annual_cost": "Ann Other"},
+        {**PERSON, "external_id": "MRN-2", "Ann Other": "Ann Other", "age": None},
+        {**born, "external_id": "MRN-3"},
+        {**PERSON, "external_id": "MRN-4", "conditions": ["chf"], "has_chf": False},
+    ]
+    entries = hand_in(conn, *given)
+    assert {entry.outcome for entry in entries} == {"rejected"}
+    told = store.shown(entries, vault.in_force(conn))
+    words = json.dumps([asdict(fault) for one in told for fault in one.faults])
+    for secret in ("Ann", "1931", "chf", "MRN"):
+        assert secret not in words
+    [cost] = told[0].faults
+    assert (cost.field, cost.value) == ("annual_cost", "(masked, 9 characters)")
+    assert cost.expected.startswith("a number from 0 to")
+    fields = [fault.field for fault in told[1].faults]
+    assert fields == ["age", "(masked, 9 characters)"]
+    [(kept,)] = rows(
+        conn,
+        "select faults -> 0 from raw.new_patient_raw_input order by input_id limit 1",
+    )
+    assert kept["value"] == "Ann Other"
+    assert store.shown(entries, Pseudonyms()) == entries
 
 
 @pytest.mark.usefixtures("under_key")

@@ -264,6 +264,35 @@ def test_the_command_shows_no_key(copy: Copy, begin: Begin, riskmart: Run) -> No
     assert "originals encrypted" in status.out
 
 
+def test_an_answer_has_no_rejected_value(
+    copy: Copy, begin: Begin, riskmart: Run, tmp_path: Path
+) -> None:
+    file = tmp_path / "person.json"
+    person = {**PERSON, "org_code": "BASELINE", "external_id": "MRN-4720"}
+    file.write_text(json.dumps({**person, "annual_cost": "Ann Other"}))
+
+    def said(*options: str) -> str:
+        done = riskmart("add", str(file), *options)
+        assert done.code == 2
+        return " ".join((done.out + done.err).split())
+
+    assert "Ann Other" in said("--dry-run")
+    begin()
+    for options in ((), ("--json",), ("--dry-run",)):
+        text = said(*options)
+        assert ("Ann" in text, "MRN" in text) == (False, False)
+        assert "annual_cost" in text
+        assert "9 characters" in text
+    with adding.intake() as intake:
+        intake.conn.execute(
+            "insert into raw.new_patient_raw_input (content) values (%s)",
+            (file.read_bytes(),),
+        )
+        answer = intake.add_waiting(10)
+    assert answer
+    assert "Ann" not in json.dumps(answer.as_json())
+
+
 def test_pseudonyms_of_two_organizations_differ(copy: Copy, begin: Begin) -> None:
     with warehouse.connect(autocommit=True) as conn:
         cohort.load(conn, GOLDEN, org="CMS500", as_of=golden.AS_OF)
