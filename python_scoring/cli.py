@@ -655,6 +655,22 @@ def dbt(context: typer.Context) -> None:
     raise typer.Exit(dbt_project.passthrough(context.args))
 
 
+@app.command(
+    context_settings={
+        "ignore_unknown_options": True,
+        "allow_extra_args": True,
+        "help_option_names": [],
+    }
+)
+def mf(context: typer.Context) -> None:
+    """Ask the metrics, by MetricFlow: riskmart mf query --metrics net_benefit."""
+    from python_scoring import semantic
+
+    with ready_warehouse():
+        pass
+    raise typer.Exit(semantic.passthrough(context.args))
+
+
 @app.command("test", context_settings={"ignore_unknown_options": True})
 def run_checks(
     arguments: Annotated[list[str] | None, typer.Argument(help="For pytest.")] = None,
