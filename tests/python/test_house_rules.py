@@ -63,7 +63,7 @@ def is_mart(node: Node) -> bool:
 
 
 def name_fault(model: Node) -> str | None:
-    name, folder = model["name"], model["fqn"][-2]
+    name, folder = model["name"], Path(model["original_file_path"]).parent.name
     if name in _NAMED_FOR_RELATION:
         return None
     if layer(model) == "staging":
