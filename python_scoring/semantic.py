@@ -52,10 +52,10 @@ def environment() -> Iterator[None]:
     """Lead MetricFlow to its folder and to the warehouse, for as long as it runs."""
     folder = project_dir()
     folder.mkdir(parents=True, exist_ok=True)
-    link = folder / _PROJECT_FILE
-    if not link.exists():
+    link, file = folder / _PROJECT_FILE, config.PROJECT_DIR / _PROJECT_FILE
+    if not (link.exists() and link.samefile(file)):
         link.unlink(missing_ok=True)
-        link.symlink_to(config.PROJECT_DIR / _PROJECT_FILE)
+        link.symlink_to(file)
     with project_environment():
         given = {"DBT_PROJECT_DIR": str(folder), "DBT_TARGET": TARGET}
         before = {name: os.environ.get(name) for name in given}

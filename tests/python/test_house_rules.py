@@ -344,7 +344,8 @@ def test_exposures_say_whose_they_are_and_read_published_marts(
         *("report", "superset_bundle"),
     }
     for exposure in exposures:
-        assert exposure["owner"]["name"] and exposure["description"]
+        assert exposure["owner"]["name"]
+        assert exposure["description"]
         read = [manifest["nodes"][uid] for uid in exposure["depends_on"]["nodes"]]
         assert read
         assert {node["access"] for node in read} == {"public"}
