@@ -124,7 +124,8 @@ _NUMBERS = ("smallint", "integer", "bigint", "double precision", "numeric")
 _UNITS = re.compile(
     r"\bUSD\b|%|\b0-10?\b|\(0-100\)|\([^()]*\b1-\d+\)|\bcounts?\b|\bidentifier\b|\byears\b"
     r"|\bdays\b|\blog-odds\b|\bnats\b|\bratio\b|\b1 where\b|feature's unit|\bindex\b"
-    r"|\(code\)|standard deviations|true positives a person"
+    r"|\(code\)|\bseconds\b|standard deviations|true positives a person",
+    re.IGNORECASE,
 )
 
 
