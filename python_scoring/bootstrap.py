@@ -16,7 +16,15 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 RUNTIME = "runtime.lock"
+METRICS = "metrics.lock"
 DEVELOPMENT = "development.lock"
+
+# What else is there once a lock is installed.
+_HELD = {
+    RUNTIME: (RUNTIME,),
+    METRICS: (RUNTIME, METRICS),
+    DEVELOPMENT: (RUNTIME, METRICS, DEVELOPMENT),
+}
 
 # These would send pip's work elsewhere than into .venv.
 _DIVERTING = ("PIP_USER", "PIP_TARGET", "PIP_PREFIX", "PIP_ROOT", "PYTHONPATH")
@@ -53,7 +61,7 @@ def _has_python() -> bool:
 
 def _install(lock: str) -> int:
     home = ROOT / ".venv"
-    notes = [home / RUNTIME, home / DEVELOPMENT]
+    notes = [home / name for name in (RUNTIME, METRICS, DEVELOPMENT)]
     # A whole one is brought up to date in place, under a server that may run from
     # it; any other is made anew.
     whole = _has_python() and any(note.is_file() for note in notes)
@@ -65,6 +73,9 @@ def _install(lock: str) -> int:
     command = [
         *(str(home / "bin" / "python"), "-I", "-m", "pip", "install", "--quiet"),
         *("--disable-pip-version-check", "--no-input", "--only-binary", ":all:"),
+        # A lock is complete, and in one place goes against a package's own word
+        # (requirements/overrides.txt).
+        "--no-deps",
         *("--require-hashes", "--requirement", str(ROOT / "requirements" / lock)),
     ]
     environment = {k: v for k, v in os.environ.items() if k not in _DIVERTING}
@@ -72,8 +83,7 @@ def _install(lock: str) -> int:
     if done.returncode:
         _say("the installation failed, see above; once mended, run it again")
         return 1
-    # Development holds all of runtime.
-    for name in {RUNTIME, lock}:
+    for name in _HELD[lock]:
         unfinished = home / f"{name}.new"
         shutil.copyfile(ROOT / "requirements" / name, unfinished)
         unfinished.replace(home / name)

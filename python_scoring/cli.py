@@ -89,8 +89,10 @@ load_app = typer.Typer(
     help="Take in a cohort from files, or take one out.", no_args_is_help=True
 )
 db_app = typer.Typer(help="The server and its roles.", no_args_is_help=True)
+docs_app = typer.Typer(help="Pages made from the project.", no_args_is_help=True)
 app.add_typer(load_app, name="load")
 app.add_typer(db_app, name="db")
+app.add_typer(docs_app, name="docs")
 app.add_typer(cli_access.app, name="access")
 app.add_typer(cli_audit.app, name="audit")
 
@@ -650,6 +652,22 @@ def dbt(context: typer.Context) -> None:
     raise typer.Exit(dbt_project.passthrough(context.args))
 
 
+@app.command(
+    context_settings={
+        "ignore_unknown_options": True,
+        "allow_extra_args": True,
+        "help_option_names": [],
+    }
+)
+def mf(context: typer.Context) -> None:
+    """Ask the metrics, by MetricFlow: riskmart mf query --metrics net_benefit."""
+    from python_scoring import semantic
+
+    with ready_warehouse():
+        pass
+    raise typer.Exit(semantic.passthrough(context.args))
+
+
 @app.command("test", context_settings={"ignore_unknown_options": True})
 def run_checks(
     arguments: Annotated[list[str] | None, typer.Argument(help="For pytest.")] = None,
@@ -658,6 +676,17 @@ def run_checks(
     from python_scoring import checks
 
     raise typer.Exit(checks.run(err, arguments or []))
+
+
+@docs_app.command("er")
+def docs_er() -> None:
+    """Draw the marts and their keys (Mermaid) into docs/er_diagram.md."""
+    from python_scoring import diagram
+    from python_scoring.dbt import Project
+
+    project = Project()
+    project.parse()
+    out.print(f"Wrote {diagram.write(project.manifest)}", soft_wrap=True)
 
 
 @db_app.command("start")

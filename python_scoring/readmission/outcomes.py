@@ -66,7 +66,6 @@ _PEOPLE = f"""
     inner join scores on patients.patient_id = scores.patient_id
 """
 
-AGE_BANDS = {0: "under 45", 45: "45-64", 65: "65-74", 75: "75-84", 85: "85 and over"}
 SEXES = {0: "male", 1: "female"}
 
 
@@ -127,7 +126,8 @@ def _query(model_version: str, organization_id: int, load_id: int) -> sql.Compos
 
 def arrange(rows: NDArray[np.void]) -> Outcomes:
     """Arrange a cohort's rows, (n,) in order of patient, for evaluation."""
-    starts = np.array(list(AGE_BANDS))
+    age_bands = _names("reference/age_bands.csv", "from_age", "age_band")
+    starts = np.array(list(age_bands))
     band = starts[np.searchsorted(starts, rows["age"], side="right") - 1]
     races = _names("reference/races.csv", "race_code", "race")
     departments = _names("rules/departments.csv", "department_id", "department_code")
@@ -138,7 +138,7 @@ def arrange(rows: NDArray[np.void]) -> Outcomes:
         event=np.column_stack([happened_by(rows["days"], d) for d in HORIZON_DAYS]),
         groups={
             "sex": Group(rows["is_female"], SEXES),
-            "age_band": Group(band.astype(np.int16), AGE_BANDS),
+            "age_band": Group(band.astype(np.int16), age_bands),
             "race": Group(rows["race_code"], races),
             "department": Group(rows["department_id"], departments),
         },

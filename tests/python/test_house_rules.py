@@ -63,7 +63,7 @@ def is_mart(node: Node) -> bool:
 
 
 def name_fault(model: Node) -> str | None:
-    name, folder = model["name"], model["fqn"][-2]
+    name, folder = model["name"], Path(model["original_file_path"]).parent.name
     if name in _NAMED_FOR_RELATION:
         return None
     if layer(model) == "staging":
@@ -120,6 +120,52 @@ def columns_fault(model: Node) -> str | None:
     return f"no description or type: {', '.join(bare)}" if bare else None
 
 
+_NUMBERS = ("smallint", "integer", "bigint", "double precision", "numeric")
+_UNITS = re.compile(
+    r"\bUSD\b|%|\b0-10?\b|\(0-100\)|\([^()]*\b1-\d+\)|\bcounts?\b|\bidentifier\b|\byears\b"
+    r"|\bdays\b|\blog-odds\b|\bnats\b|\bratio\b|\b1 where\b|feature's unit|\bindex\b"
+    r"|\(code\)|\bseconds\b|standard deviations|true positives a person",
+    re.IGNORECASE,
+)
+
+
+def unit_fault(model: Node) -> str | None:
+    """A number says what it is in: USD, %, 0-1, a count, days, an identifier, ..."""
+    if not is_mart(model):
+        return None
+    bare = [
+        name
+        for name, column in model["columns"].items()
+        if column["data_type"] in _NUMBERS and not _UNITS.search(column["description"])
+    ]
+    return f"no unit: {', '.join(bare)}" if bare else None
+
+
+def version_fault(model: Node) -> str | None:
+    """A mart has a version, the latest of which bears the plain name."""
+    # dbt takes no time spine from a model with versions.
+    if not is_mart(model) or model.get("time_spine"):
+        return None
+    if not model["version"]:
+        return "has no version"
+    is_plain = model["alias"] in (model["name"], model["name"].removeprefix("core_"))
+    is_latest = model["version"] == model["latest_version"]
+    return None if is_plain == is_latest else f"relation {model['alias']}"
+
+
+def access_fault(model: Node) -> str | None:
+    """Marts are public, staging is private (but for what a mart shows as it is)."""
+    allowed = {
+        "staging": ("private", "protected"),
+        "intermediate": ("protected",),
+        "marts": ("public",),
+    }
+    if not model["group"]:
+        return "belongs to no group"
+    fits = model["access"] in allowed[layer(model)]
+    return None if fits else f"is {model['access']}"
+
+
 def contract_fault(model: Node) -> str | None:
     if not is_mart(model):
         return None
@@ -173,6 +219,9 @@ RULES: list[Callable[[Node], str | None]] = [
     file_fault,
     description_fault,
     columns_fault,
+    unit_fault,
+    version_fault,
+    access_fault,
     contract_fault,
     view_fault,
     key_fault,
@@ -206,7 +255,13 @@ GOOD: dict[str, Any] = {
     "original_file_path": "models/marts/core/visits.sql",
     "patch_path": "riskmart://models/marts/core/visits.yml",
     "description": "One row per visit.",
-    "columns": {"visit_id": {"description": "The visit.", "data_type": "bigint"}},
+    "columns": {
+        "visit_id": {"description": "The visit (identifier).", "data_type": "bigint"}
+    },
+    "version": 1,
+    "latest_version": 1,
+    "access": "public",
+    "group": "care_programme",
     "contract": {"enforced": True},
     "config": {"materialized": "table", "post-hook": []},
     "constraints": [{"type": "primary_key"}],
@@ -235,6 +290,13 @@ BAD: list[tuple[Callable[[Node], str | None], dict[str, Any]]] = [
     (description_fault, {"description": "Visits, one row per visit."}),
     (columns_fault, {"columns": {"a": {"description": " ", "data_type": "text"}}}),
     (columns_fault, {"columns": {"a": {"description": "A.", "data_type": None}}}),
+    (unit_fault, {"columns": {"a": {"description": "A.", "data_type": "bigint"}}}),
+    (version_fault, {"version": None}),
+    (version_fault, {"alias": "visits_v1"}),
+    (version_fault, {"latest_version": 2}),
+    (access_fault, {"access": "protected"}),
+    (access_fault, {"fqn": _INTERMEDIATE, "access": "public"}),
+    (access_fault, {"group": None}),
     (contract_fault, {"contract": {"enforced": False}}),
     (contract_fault, {"constraints": [{"type": "unique"}]}),
     (contract_fault, {"config": _VIEW}),
@@ -271,6 +333,30 @@ def test_sources_are_tables_that_python_makes(manifest: dict[str, Any]) -> None:
     named = {(s["schema"], s["identifier"]) for s in manifest["sources"].values()}
     assert named == {("raw", table) for table in made}
     assert all(s["description"] for s in manifest["sources"].values())
+
+
+def test_exposures_say_whose_they_are_and_read_published_marts(
+    manifest: dict[str, Any],
+) -> None:
+    exposures = manifest["exposures"].values()
+    assert {exposure["name"] for exposure in exposures} == {
+        *("dashboard_overview", "dashboard_departments", "dashboard_target_list"),
+        *("dashboard_patient", "dashboard_model_trust", "dashboard_what_if"),
+        *("report", "superset_bundle"),
+    }
+    for exposure in exposures:
+        assert exposure["owner"]["name"]
+        assert exposure["description"]
+        read = [manifest["nodes"][uid] for uid in exposure["depends_on"]["nodes"]]
+        assert read
+        assert {node["access"] for node in read} == {"public"}
+
+
+def test_every_group_has_an_owner_and_models(manifest: dict[str, Any]) -> None:
+    owned = {node.get("group") for node in manifest["nodes"].values()} - {None}
+    groups = {group["name"]: group for group in manifest["groups"].values()}
+    assert set(groups) == owned
+    assert all(group["owner"]["name"] for group in groups.values())
 
 
 def test_every_seed_is_described(manifest: dict[str, Any]) -> None:

@@ -53,6 +53,7 @@ class Copy:
         (package / "__init__.py").touch()
         (package / "__main__.py").write_text(PROGRAM)
         self.lock("1.0")
+        self.lock("1.0", "metrics.lock")
 
     def lock(self, version: str, name: str = "runtime.lock") -> None:
         line = make_wheel(self.wheels, version)
@@ -177,6 +178,15 @@ def test_only_tests_install_the_development_lock(installed: Copy) -> None:
     assert "installing" in err
     # It holds the runtime lock as well, so nothing is left to do.
     assert installed.run("x")[2] == ""
+
+
+def test_metricflow_comes_with_the_first_question(fresh: Copy) -> None:
+    fresh.lock("4.0", "metrics.lock")
+    assert fresh.run("x")[1].endswith("|1.0")
+    code, out, err = fresh.run("mf")
+    assert (code, out) == (0, f"mf|{fresh.root}|4.0")
+    assert "installing" in err
+    assert fresh.run("mf")[2] == fresh.run("x")[2] == ""
 
 
 def test_a_failed_installation_is_not_taken_for_a_whole_one(fresh: Copy) -> None:

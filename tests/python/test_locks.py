@@ -2,6 +2,7 @@
 
 import re
 import tomllib
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from python_scoring import config
 
 FOLDER = config.PROJECT_DIR / "requirements"
-LOCKS = ["runtime.lock", "development.lock"]
+LOCKS = ["runtime.lock", "metrics.lock", "development.lock"]
 
 
 def read_pins(lock: str) -> dict[str, frozenset[str]]:
@@ -40,8 +41,17 @@ def test_pins_and_hashes_everything(lock: str) -> None:
         assert all(re.fullmatch(r"sha256:[0-9a-f]{64}", h) for h in hashes), head
 
 
-def test_development_holds_the_runtime_pins_identically() -> None:
-    assert read_pins("runtime.lock").items() <= read_pins("development.lock").items()
+@pytest.mark.parametrize(("less", "more"), pairwise(LOCKS))
+def test_the_greater_lock_holds_the_lesser_ones_pins(less: str, more: str) -> None:
+    assert read_pins(less).items() < read_pins(more).items()
+
+
+def test_what_a_lock_overrides_is_in_it_as_that() -> None:
+    """`--no-deps` lets it in, for there is a wheel of no other."""
+    overrides = (FOLDER / "overrides.txt").read_text().splitlines()
+    wanted = {line for line in overrides if not line.startswith("#")}
+    assert wanted
+    assert wanted <= set(read_pins("metrics.lock"))
 
 
 @pytest.mark.parametrize("lock", LOCKS)

@@ -37,6 +37,12 @@ races as (
 
 ),
 
+age_bands as (
+
+    select * from {{ ref('age_bands') }}
+
+),
+
 final as (
 
     select
@@ -47,6 +53,7 @@ final as (
         loads.data_source,
         features.index_date,
         features.age,
+        age_bands.age_band,
         case when features.is_female = 1 then 'Female' else 'Male' end as gender,
         races.race,
         features.annual_cost,
@@ -64,6 +71,9 @@ final as (
     inner join registry on features.patient_id = registry.patient_id
 
     inner join races on features.race_code = races.race_code
+
+    inner join age_bands
+        on features.age between age_bands.from_age and age_bands.up_to_age
 
     where features.is_current
 
