@@ -1,10 +1,11 @@
-"""Who is left alone by every programme: what `int_holdout_arms` says, said in Python."""
+"""Who is left alone by every programme: `int_holdout_arms`, said in Python."""
 
 import hashlib
 
 from python_scoring import project_vars
 
 _DIGITS = 6
+_STEPS = 0x1000000
 
 
 def share() -> float:
@@ -31,4 +32,4 @@ def draw(salt: str, patient_uuid: str) -> float:
     """
     text = f"{salt}:{patient_uuid}".encode()
     digest = hashlib.md5(text, usedforsecurity=False).hexdigest()
-    return int(digest[:_DIGITS], 16) / 16**_DIGITS
+    return int(digest[:_DIGITS], 16) / _STEPS

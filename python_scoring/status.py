@@ -233,7 +233,9 @@ def show_enrolments(console: Console, result: "EnrolmentResult") -> None:
     """Print what a file of enrolments changed, and what it should not have said."""
     whose = f"{result.programme} at {result.org}"
     if result.load_id is None:
-        console.print(f"Nothing to do: all {result.rows:,} enrolments in {whose} are known.")
+        console.print(
+            f"Nothing to do: all {result.rows:,} enrolments in {whose} are known."
+        )
     else:
         console.print(
             f"Enrolments in {whose}: {result.added:,} new, {result.changed:,} with "

@@ -176,15 +176,15 @@ def template() -> str:
             "  column          type  allowed",
             "  external_id     text  the person, as in the cohort file",
             "  enrolled_on     date  YYYY-MM-DD, the first day in the programme",
-            "  left_on         date  YYYY-MM-DD, the first day out of it; empty for who",
-            "                        is still in; the column may be left out",
+            "  left_on         date  YYYY-MM-DD, the first day out of it; empty for",
+            "                        who is still in; the column may be left out",
             "  org_code        text  may come along: the organization, if --org is not",
             "                        given; one in a file",
             "  programme_code  text  may come along: what --programme says",
             "",
-            "A person may be enrolled again on another day. The same person and day with",
-            "another left_on is a correction. Enrolments that a file leaves out stay,",
-            "unless --replace is given.",
+            "A person may be enrolled again on another day. The same person and day",
+            "with another left_on is a correction. Enrolments that a file leaves out",
+            "stay, unless --replace is given.",
             "",
             "Example:",
             "external_id,enrolled_on,left_on",
@@ -212,7 +212,9 @@ def _check(org: str, programme: str, max_reject_share: float) -> None:
 def _organization_in(table: Table) -> str:
     """Find the one organization that a file names."""
     if "org_code" not in table.columns:
-        raise BadInput(f"{table.name}: whose people? Expected --org or a column org_code")
+        raise BadInput(
+            f"{table.name}: whose people? Expected --org or a column org_code"
+        )
     found = {
         str(code).strip()
         for batch in table.batches(["org_code"])
@@ -221,7 +223,8 @@ def _organization_in(table: Table) -> str:
     if len(found) != 1:
         named = ", ".join(sorted(found)) or "none"
         raise BadInput(
-            f"{table.name}, column org_code: {named}; expected one organization in a file"
+            f"{table.name}, column org_code: {named}; expected one organization in a "
+            "file"
         )
     return found.pop()
 
@@ -325,9 +328,7 @@ def _warn(intake: Intake, table: Table) -> tuple[list[str], int]:
     cursor = intake.cursor
     cursor.execute(_PEOPLE.encode(), (intake.org,))
     salt, share = holdout.salt(), holdout.share()
-    controls = {
-        person for person, uuid in cursor if holdout.draw(salt, uuid) < share
-    }
+    controls = {person for person, uuid in cursor if holdout.draw(salt, uuid) < share}
     if controls:
         lines = sorted(_lines(intake, table, controls).values())
         shown = ", ".join(map(str, lines[:_LISTED]))
