@@ -118,36 +118,39 @@ def test_effect_that_is_there_is_found_without_bias(clone: Copy) -> None:
     assert (results["effect_upper"] < 0).mean() > 0.25
 
 
-@pytest.mark.parametrize(("counts", "interval"), NEWCOMBE.items())
-def test_interval_is_the_published_one(
-    clone: Copy, counts: tuple[int, ...], interval: tuple[float, float]
-) -> None:
-    events, people, other_events, others = counts
-    arms = [(False, events, people), (True, other_events, others)]
-    drawn = pd.concat(
-        pd.DataFrame({"is_control": arm, "has_event": np.arange(n) < x})
-        for arm, x, n in arms
+def test_intervals_are_the_published_ones(clone: Copy) -> None:
+    put(clone, pd.concat(_arms(*counts) for counts in NEWCOMBE))
+    found = clone.frame(
+        "select programme_code, analysis, effect_lower, effect_upper"
+        " from intermediate.int_programme_contrasts"
     )
-    put(
-        clone,
-        drawn.assign(
-            organization_id=1,
-            programme_code="P",
-            patient_id=np.arange(people + others),
-            prediction_window="30_day",
-            is_enrolled=~drawn["is_control"],
-            had_event_before=False,
-            addressable_cost=1.0,
-            expected_savings=1.0,
-            intervention_cost=1.0,
-        ),
+    assert len(found) == 2 * len(NEWCOMBE)  # both analyses, of the same people
+    for counts, interval in NEWCOMBE.items():
+        rows = found[found["programme_code"] == str(counts)]
+        for row in rows.itertuples():
+            limits = row.effect_lower, row.effect_upper
+            assert limits == pytest.approx(interval, abs=6e-5)
+
+
+def _arms(events: int, people: int, other_events: int, others: int) -> pd.DataFrame:
+    """Give two arms in which so many of so many had an event."""
+    has_event = [*(np.arange(people) < events), *(np.arange(others) < other_events)]
+    is_control = np.arange(people + others) >= people
+    return pd.DataFrame(
+        {
+            "organization_id": 1,
+            "programme_code": str((events, people, other_events, others)),
+            "patient_id": np.arange(people + others),
+            "prediction_window": "30_day",
+            "is_control": is_control,
+            "is_enrolled": ~is_control,
+            "had_event_before": False,
+            "has_event": has_event,
+            "addressable_cost": 1.0,
+            "expected_savings": 1.0,
+            "intervention_cost": 1.0,
+        }
     )
-    found = clone.rows(
-        "select effect_lower, effect_upper from intermediate.int_programme_contrasts"
-    )
-    assert len(found) == 2  # both analyses, of the same people
-    for lower, upper in found:
-        assert (lower, upper) == pytest.approx(interval, abs=6e-5)
 
 
 # From here on: cohorts, scores, outcomes and enrolments, end to end.
@@ -229,7 +232,7 @@ def test_result_is_what_pandas_makes_of_the_same_people(ran: Copy) -> None:
     eligible = set(first[first["is_positive_roi"]]["external_id"])
     known = people.assign(is_control=[d < share for d in draws])
     known = known[known["external_id"].isin(eligible)]
-    events = known["external_id"].map(outcomes).le(60)
+    events = known["external_id"].map(outcomes).le(60).fillna(False)
     by_arm = events.groupby(known["is_control"]).agg(["sum", "count"])
     assert result["status"] == "measured"
     assert result["baseline_date"] == FIRST
