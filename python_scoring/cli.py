@@ -377,6 +377,47 @@ def _build_on(load: "LoadResult") -> None:
         status.show_publication(out, done.published)
 
 
+@load_app.command("enrolments")
+def load_enrolments(
+    file: Annotated[
+        Path | None, typer.Argument(help="A .csv, .csv.gz or .parquet file.")
+    ] = None,
+    org: Annotated[
+        str | None,
+        typer.Option(help="Whose people; else the file's column org_code says so."),
+    ] = None,
+    programme: Annotated[
+        str | None, typer.Option(help="Code of the programme, in capitals.")
+    ] = None,
+    template: Annotated[
+        bool, typer.Option("--template", help="Print the layout and an example.")
+    ] = False,
+    max_reject_share: MaxRejectShare = 0.01,
+    replace: Annotated[
+        bool,
+        typer.Option("--replace", help="What the file leaves out was no enrolment."),
+    ] = False,
+) -> None:
+    """Take in who is in a care programme, or print the layout (--template)."""
+    from python_scoring.cohorts import enrolments
+
+    if template:
+        print(enrolments.template())
+        return
+    if file is None or programme is None:
+        raise BadInput("load enrolments: expected FILE --org CODE --programme CODE")
+    with in_turn("load", shared=True) as conn:
+        result = enrolments.load(
+            conn,
+            file,
+            org=org,
+            programme=programme,
+            max_reject_share=max_reject_share,
+            replace=replace,
+        )
+    status.show_enrolments(out, result)
+
+
 @load_app.command("remove")
 def load_remove(
     load_id: Annotated[int, typer.Argument(help="Number from `riskmart status`.")],

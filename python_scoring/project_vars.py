@@ -1,5 +1,6 @@
 """What dbt_project.yml says: one place for what SQL and Python both go by."""
 
+import re
 from numbers import Real
 from typing import Any
 
@@ -50,6 +51,22 @@ def days(name: str) -> int | None:
         It is something else.
     """
     return None if _read(name) is None else count(name, least=0)
+
+
+def word(name: str) -> str:
+    """Read a var that is a word: letters, digits, `-`, `_`.
+
+    Raises
+    ------
+    BadInput
+        It is not there, or is something else.
+    """
+    value = _read(name)
+    if not isinstance(value, str) or not re.fullmatch(r"[A-Za-z0-9_-]+", value):
+        raise BadInput(
+            f"{FILE}: {name} is {value!r}; expected a word of letters, digits, - and _"
+        )
+    return value
 
 
 def version() -> str:

@@ -593,3 +593,27 @@ begin
 end
 $$;
 revoke all on function raw.note_intake(bigint, bigint) from public;
+
+-- Who is in a care programme, as files said it: one line for each file that changed
+-- something, and the people.
+create table if not exists raw.enrolment_loads (
+    load_id bigint generated always as identity primary key,
+    org_code text not null,
+    programme_code text not null,
+    content_sha256 text not null check (length(content_sha256) = 64),
+    file text not null,
+    row_count bigint not null,
+    rejected_count bigint not null,
+    loaded_at timestamptz not null default now()
+);
+
+-- left_on is null for who is still in it; load_id is that of the last file that said so.
+create table if not exists raw.programme_enrolments (
+    org_code text not null,
+    external_id text not null,
+    programme_code text not null,
+    enrolled_on date not null,
+    left_on date check (left_on >= enrolled_on),
+    load_id bigint not null references raw.enrolment_loads (load_id),
+    primary key (org_code, external_id, programme_code, enrolled_on)
+);

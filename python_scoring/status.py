@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from python_scoring.backup import Backup
+    from python_scoring.cohorts.enrolments import EnrolmentResult
     from python_scoring.cohorts.loads import LoadResult, Removed
     from python_scoring.publication.diff import MartDiff, Sides
     from python_scoring.publication.publish import Publication
@@ -226,6 +227,27 @@ def show_load(
     _show_notes(console, result.warnings)
     if not is_built:
         console.print("`riskmart build` brings them to the marts.")
+
+
+def show_enrolments(console: Console, result: "EnrolmentResult") -> None:
+    """Print what a file of enrolments changed, and what it should not have said."""
+    whose = f"{result.programme} at {result.org}"
+    if result.load_id is None:
+        console.print(
+            f"Nothing to do: all {result.rows:,} enrolments in {whose} are known."
+        )
+    else:
+        console.print(
+            f"Enrolments in {whose}: {result.added:,} new, {result.changed:,} with "
+            f"another last day, {result.removed:,} taken out."
+        )
+    if result.rejected:
+        console.print(f"{result.rejected:,} rows rejected, and not kept:")
+        for reject in result.rejects:
+            console.print(f"  {escape(str(reject))}")
+    _show_notes(console, result.warnings)
+    if result.load_id is not None:
+        console.print("`riskmart build` brings them to marts.programme_results.")
 
 
 def show_removal(console: Console, removed: "Removed") -> None:

@@ -9,6 +9,7 @@ positive as (
         projections.*,
         patients.patient_uuid,
         patients.department_id,
+        holdout.is_control,
         predictions.risk_score,
         predictions.reason_1,
         predictions.reason_2,
@@ -23,6 +24,9 @@ positive as (
 
     inner join {{ ref('patients') }} as patients
         on projections.patient_id = patients.patient_id
+
+    left join {{ ref('programme_holdout') }} as holdout
+        on projections.patient_id = holdout.patient_id
 
     where projections.net_benefit > 0
 
@@ -56,4 +60,5 @@ where
         and targets.reason_1 = positive.reason_1
         and targets.reason_2 = positive.reason_2
         and targets.reason_3 = positive.reason_3
+        and targets.is_control = positive.is_control
     ) is not true

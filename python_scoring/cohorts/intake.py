@@ -65,6 +65,8 @@ class Intake:
         What people and claims are called in the warehouse.
     rejected_keys
         First key column of the rejected rows, by file.
+    keeps_rejects
+        Whether rejected rows are kept in raw.rejected_rows, or shown alone.
     """
 
     cursor: Cursor
@@ -75,6 +77,7 @@ class Intake:
     at_most: Mapping[str, int]
     taken: dict[str, int] = field(default_factory=dict)
     rejected_keys: dict[str, set[str]] = field(default_factory=dict)
+    keeps_rejects: bool = True
 
     def take(self, table: Table, target: Target) -> int:
         """Copy a table's good rows, set its bad ones aside; return the good.
@@ -168,7 +171,7 @@ class Intake:
         rejects = iter(rejects)
         first = list(islice(rejects, KEPT_FOR_DISPLAY))
         self.rejects.keep(r.masked() if self.names.are_on else r for r in first)
-        if first and not self.rejects.is_hopeless:
+        if self.keeps_rejects and first and not self.rejects.is_hopeless:
             self._write_rejects(chain(first, rejects))
 
     def _write_rejects(self, rejects: Iterable[Reject]) -> None:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from python_scoring.errors import BadInput
 
-Kind = Literal["identifier", "pattern", "word", "integer", "number", "date"]
+Kind = Literal["identifier", "pattern", "word", "integer", "number", "date", "day"]
 Mask = NDArray[np.bool_]
 
 # The C library's and Python's words for infinity and NaN are no numbers here.
@@ -24,6 +24,7 @@ _NUMBER = r"^[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?$"
 # Control and format characters and line ends: they cannot be seen, and those that
 # turn the direction of writing make one identifier look like another.
 _UNSEEN = r"[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]"
+_DAY = "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
 _SHOWN = 200
 _IDENTIFIER_LENGTH = 200
 
@@ -42,7 +43,7 @@ class Column:
         `identifier` is any printable text; `pattern` is text that matches
         `pattern`; `word` is one of `codes`; `integer` and `number` lie between
         `minimum` and `maximum`, and in `codes` if there are any; `date` is
-        YYYYMMDD.
+        YYYYMMDD, `day` is YYYY-MM-DD.
     is_required
         Whether a file without the column is refused.
     may_be_blank
@@ -131,7 +132,12 @@ def parse(file: str, column: Column, values: Any) -> Parsed:
     if column.kind in ("integer", "number"):
         return _parse_numbers(file, column, values)
     text = _as_text(file, column, values)
-    if column.kind == "date":
+    if column.kind == "day":
+        # what is written otherwise has no hyphens taken out, and is no date below
+        is_shaped = pc.match_substring_regex(text, _DAY)
+        compact = pc.replace_substring(text, "-", "")
+        text = pc.if_else(is_shaped, compact, pc.if_else(_blank(text), "", "-"))
+    if column.kind in ("date", "day"):
         return _parse_dates(column, text)
     if column.kind == "identifier":
         # As intake takes them: no blanks around, composed letters. What looks the

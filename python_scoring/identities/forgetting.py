@@ -48,6 +48,7 @@ _DELETE = {
     " or input_id = any(%(inputs)s)",
     "raw.new_patients": "org_code = %(org)s and external_id = %(called)s",
     "raw.new_patient_raw_input": "input_id = any(%(inputs)s)",
+    "raw.programme_enrolments": "org_code = %(org)s and external_id = %(called)s",
     "raw.predictions": "patient_id = %(id)s",
     "raw.scored_features": "patient_id = %(id)s",
     "raw.patient_identifiers": "org_code = %(org)s and pseudonym = %(called)s",

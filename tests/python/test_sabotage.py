@@ -47,6 +47,11 @@ MARTS = {
         _SUPPRESSED,
     ),
     "roi_by_department_suppressed": (*_SUPPRESSED, "excellent_roi_count is null"),
+    "programme_holdout": ("is_control", "not is_control"),
+    "programme_holdout_sums": ("true",),
+    "programme_holdout_balance": ("eligible_count > 0", "eligible_count = 0"),
+    "programme_results": ("true",),
+    "projection_backtests": ("status = 'measured'", "status <> 'measured'"),
     "risk_sums": ("true",),
     "roi_sums": ("true",),
     **dict.fromkeys(

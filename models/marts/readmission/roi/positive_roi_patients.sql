@@ -30,6 +30,12 @@ patients as (
 
 ),
 
+holdout as (
+
+    select * from {{ ref('programme_holdout') }}
+
+),
+
 final as (
 
     select
@@ -47,7 +53,8 @@ final as (
         projections.roi_category,
         predictions.reason_1,
         predictions.reason_2,
-        predictions.reason_3
+        predictions.reason_3,
+        holdout.is_control
 
     from projections
 
@@ -57,6 +64,8 @@ final as (
             and projections.prediction_window = predictions.prediction_window
 
     inner join patients on projections.patient_id = patients.patient_id
+
+    inner join holdout on projections.patient_id = holdout.patient_id
 
 )
 
