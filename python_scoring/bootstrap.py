@@ -16,7 +16,11 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 RUNTIME = "runtime.lock"
+DASHBOARD = "dashboard.lock"
 DEVELOPMENT = "development.lock"
+
+# Each holds all of those before it.
+LOCKS = (RUNTIME, DASHBOARD, DEVELOPMENT)
 
 # These would send pip's work elsewhere than into .venv.
 _DIVERTING = ("PIP_USER", "PIP_TARGET", "PIP_PREFIX", "PIP_ROOT", "PYTHONPATH")
@@ -33,8 +37,8 @@ def main(lock: str) -> int:
     if find_spec("ensurepip") is None:
         _say(_NO_ENSUREPIP)
         return 1
-    with (ROOT / "requirements" / lock).open() as file:
-        # Gone with the process, however that ends.
+    with (ROOT / "requirements" / RUNTIME).open() as file:
+        # One installation at a time, of whichever; gone with the process.
         fcntl.flock(file, fcntl.LOCK_EX)
         if _is_complete(lock):
             return 0
@@ -53,7 +57,7 @@ def _has_python() -> bool:
 
 def _install(lock: str) -> int:
     home = ROOT / ".venv"
-    notes = [home / RUNTIME, home / DEVELOPMENT]
+    notes = [home / name for name in LOCKS]
     # A whole one is brought up to date in place, under a server that may run from
     # it; any other is made anew.
     whole = _has_python() and any(note.is_file() for note in notes)
@@ -72,8 +76,7 @@ def _install(lock: str) -> int:
     if done.returncode:
         _say("the installation failed, see above; once mended, run it again")
         return 1
-    # Development holds all of runtime.
-    for name in {RUNTIME, lock}:
+    for name in LOCKS[: LOCKS.index(lock) + 1]:
         unfinished = home / f"{name}.new"
         shutil.copyfile(ROOT / "requirements" / name, unfinished)
         unfinished.replace(home / name)
