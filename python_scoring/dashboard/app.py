@@ -1,0 +1,90 @@
+"""The web page: Streamlit runs this file once for each look at a page."""
+
+import hmac
+import os
+from collections.abc import Callable
+
+import streamlit as st
+
+from python_scoring.dashboard import queries, tables, words
+from python_scoring.dashboard.page import Page
+from python_scoring.dashboard.pages import overview
+from python_scoring.dashboard.reader import Reader, reading
+from python_scoring.dashboard.serve import KEY, LOGIN
+
+_WINDOWS = ("30_day", "60_day", "90_day")
+_PAGES: dict[str, tuple[str, Callable[[Page], None]]] = {
+    "Overview": ("overview", overview.show_overview),
+}
+_STYLE = """
+h1 { font-size: 2rem !important; } h2 { font-size: 1.45rem !important; }
+h3 { font-size: 1.1rem !important; }
+a:focus-visible, button:focus-visible, summary:focus-visible {
+    outline: 3px solid #d55e00 !important; outline-offset: 2px; }
+"""
+
+
+def run() -> None:
+    """Show the page that was asked for, or say why not."""
+    st.set_page_config(page_title="riskmart", layout="wide")
+    st.html(f"<style>{_STYLE}{tables.STYLE}</style>")
+    key = os.environ.get(KEY, "")
+    if not _is_admitted(key):
+        st.title("riskmart", anchor=False)
+        st.info("Open the address that ./riskmart dashboard printed, to the end of it.")
+        return
+    pages = [
+        st.Page(_nothing, title=title, url_path=path, default=path == "overview")
+        for title, (path, _) in _PAGES.items()
+    ]
+    chosen = st.navigation(pages)
+    with words.told(), reading(os.environ.get(LOGIN) or None) as reader:
+        _show(chosen.title, reader, key)
+
+
+def _nothing() -> None:
+    """Stand for a page, which is shown below with what it needs."""
+
+
+def _is_admitted(key: str) -> bool:
+    given = st.query_params.get("key", "")
+    if not st.session_state.get("is_admitted"):
+        if not hmac.compare_digest(given.encode(), key.encode()):
+            return False
+        st.session_state["is_admitted"] = True
+    if given != key:
+        # So that the page can be loaded again.
+        st.query_params["key"] = key
+    return True
+
+
+def _show(title: str, reader: Reader, key: str) -> None:
+    st.sidebar.caption(f"Reading as {reader.named}")
+    found = queries.organizations(reader)
+    if found.empty:
+        st.title(title, anchor=False)
+        st.info(
+            f"{reader.named} belongs to no organization. Whoever runs the warehouse "
+            f"gives access: ./riskmart access grant {reader.login} --org CODE --role ROLE"
+        )
+        return
+    numbers = list(found["organization_id"])
+    names = dict(zip(numbers, found["organization_name"], strict=True))
+    organization = numbers[0]
+    if len(numbers) > 1:
+        organization = st.sidebar.selectbox(
+            "Organization", numbers, format_func=lambda number: names[number]
+        )
+    window = st.sidebar.radio(
+        "Window", _WINDOWS, format_func=lambda w: f"{w.removesuffix('_day')} days"
+    )
+    row = found[found["organization_id"] == organization].iloc[0]
+    st.title(title, anchor=False)
+    st.caption(f"{row['organization_name']}, as of {row['as_of_date']}")
+    st.info(words.caution(row["data_source"], row["organization_name"]))
+    page = Page(reader, int(organization), str(names[organization]), window, key)
+    with st.spinner("Reading the marts"):
+        _PAGES[title][1](page)
+
+
+run()
