@@ -6,17 +6,32 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from python_scoring.dashboard import queries, tables, words
+from python_scoring.dashboard import cautions, queries, tables, words
 from python_scoring.dashboard.page import Page
-from python_scoring.dashboard.pages import overview
 from python_scoring.dashboard.reader import Reader, reading
 from python_scoring.dashboard.serve import KEY, LOGIN
+from python_scoring.dashboard.views import (
+    departments,
+    overview,
+    patient,
+    targets,
+    trust,
+    what_if,
+)
 
 _WINDOWS = ("30_day", "60_day", "90_day")
 _PAGES: dict[str, tuple[str, Callable[[Page], None]]] = {
     "Overview": ("overview", overview.show_overview),
+    "Departments": ("departments", departments.show_departments),
+    "Target list": ("targets", targets.show_targets),
+    "One patient": ("patient", patient.show_patient),
+    "Model trust": ("trust", trust.show_trust),
+    "What if": ("what-if", what_if.show_what_if),
 }
 _STYLE = """
+[data-testid="stCaptionContainer"], [data-testid="stCaptionContainer"] p {
+    color: #444 !important; }
+[data-testid="stMainBlockContainer"] { padding: 3rem 2rem; }
 h1 { font-size: 2rem !important; } h2 { font-size: 1.45rem !important; }
 h3 { font-size: 1.1rem !important; }
 a:focus-visible, button:focus-visible, summary:focus-visible {
@@ -33,8 +48,10 @@ def run() -> None:
         st.title("riskmart", anchor=False)
         st.info("Open the address that ./riskmart dashboard printed, to the end of it.")
         return
+    # Streamlit's own files are looked for below an address that is not the root's.
+    first = "patient" if "person" in st.query_params else "overview"
     pages = [
-        st.Page(_nothing, title=title, url_path=path, default=path == "overview")
+        st.Page(_nothing, title=title, url_path=path, default=path == first)
         for title, (path, _) in _PAGES.items()
     ]
     chosen = st.navigation(pages)
@@ -65,7 +82,8 @@ def _show(title: str, reader: Reader, key: str) -> None:
         st.title(title, anchor=False)
         st.info(
             f"{reader.named} belongs to no organization. Whoever runs the warehouse "
-            f"gives access: ./riskmart access grant {reader.login} --org CODE --role ROLE"
+            "gives access: "
+            f"./riskmart access grant {reader.login} --org CODE --role ROLE"
         )
         return
     numbers = list(found["organization_id"])
@@ -81,7 +99,7 @@ def _show(title: str, reader: Reader, key: str) -> None:
     row = found[found["organization_id"] == organization].iloc[0]
     st.title(title, anchor=False)
     st.caption(f"{row['organization_name']}, as of {row['as_of_date']}")
-    st.info(words.caution(row["data_source"], row["organization_name"]))
+    st.info(cautions.caution(row["data_source"], row["organization_name"]))
     page = Page(reader, int(organization), str(names[organization]), window, key)
     with st.spinner("Reading the marts"):
         _PAGES[title][1](page)

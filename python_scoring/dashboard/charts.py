@@ -17,6 +17,8 @@ WINDOWS = {"30_day": SKY, "60_day": BLUE, "90_day": "#1B3A57"}
 
 WIDTH = 640
 
+_DAYS = "replace(datum.label, '_day', ' days')"
+
 _CONFIG: dict[str, Any] = {
     "background": "white",
     "font": "sans-serif",
@@ -36,6 +38,7 @@ _CONFIG: dict[str, Any] = {
         "titleFontSize": 13,
         "titleFontWeight": "normal",
         "orient": "bottom",
+        "labelLimit": 400,
     },
     "view": {"stroke": "transparent"},
     "text": {"fontSize": 12, "color": INK},
@@ -67,6 +70,7 @@ def tier_distribution(tiers: pd.DataFrame) -> Any:
             "prediction_window:N",
             scale=alt.Scale(domain=list(WINDOWS), range=list(WINDOWS.values())),
             title="window, left to right",
+            legend=alt.Legend(labelExpr=_DAYS),
         ),
         tooltip=[
             alt.Tooltip("prediction_window:N", title="window"),
@@ -82,7 +86,7 @@ def tier_distribution(tiers: pd.DataFrame) -> Any:
 
 
 def waterfall(steps: pd.DataFrame) -> Any:
-    """Expected savings, less intervention cost, is net benefit.
+    """Draw that savings, less intervention cost, are net benefit.
 
     Parameters
     ----------
@@ -111,7 +115,9 @@ def waterfall(steps: pd.DataFrame) -> Any:
         y=alt.Y("top:Q"), text="label:N"
     )
     return _finished(
-        bars + numbers, "Projected savings, less cost, is the projected net benefit", 300
+        bars + numbers,
+        "Projected savings, less cost, are the net benefit",
+        300,
     )
 
 
@@ -124,18 +130,22 @@ def builds(trend: pd.DataFrame) -> Any:
         build_id, what, count.
     """
     kinds = list(dict.fromkeys(trend["what"]))
-    lines = alt.Chart(trend).mark_line(point=alt.OverlayMarkDef(size=70)).encode(
-        x=alt.X("build_id:O", title="build", axis=alt.Axis(labelAngle=0)),
-        y=alt.Y("count:Q", title="rows", axis=alt.Axis(format="~s")),
-        color=alt.Color(
-            "what:N",
-            sort=kinds,
-            scale=alt.Scale(domain=kinds, range=[BLUE, VERMILION]),
-            title=None,
-        ),
-        strokeDash=alt.StrokeDash("what:N", sort=kinds, title=None),
-        shape=alt.Shape("what:N", sort=kinds, title=None),
-        tooltip=["build_id:O", "what:N", alt.Tooltip("count:Q", format=",")],
+    lines = (
+        alt.Chart(trend)
+        .mark_line(point=alt.OverlayMarkDef(size=70))
+        .encode(
+            x=alt.X("build_id:O", title="build", axis=alt.Axis(labelAngle=0)),
+            y=alt.Y("count:Q", title="rows", axis=alt.Axis(format="~s")),
+            color=alt.Color(
+                "what:N",
+                sort=kinds,
+                scale=alt.Scale(domain=kinds, range=[BLUE, VERMILION]),
+                title=None,
+            ),
+            strokeDash=alt.StrokeDash("what:N", sort=kinds, title=None),
+            shape=alt.Shape("what:N", sort=kinds, title=None),
+            tooltip=["build_id:O", "what:N", alt.Tooltip("count:Q", format=",")],
+        )
     )
     return _finished(lines, "People and target list over the builds", 240)
 
@@ -213,25 +223,31 @@ def net_by_department(returns: pd.DataFrame) -> Any:
 
 
 def contributions(reasons: pd.DataFrame) -> Any:
-    """What moved one score most: to the right raises it, to the left lowers it.
+    """Draw what moved one score most: to the right raises it, to the left lowers.
 
     Parameters
     ----------
     reasons
         reason_text, contribution (log-odds).
     """
-    bars = alt.Chart(reasons).mark_bar(stroke=INK, strokeWidth=0.6).encode(
-        y=alt.Y(
-            "reason_text:N",
-            sort=list(reasons["reason_text"]),
-            title=None,
-            axis=alt.Axis(labelLimit=360),
-        ),
-        x=alt.X("contribution:Q", title="contribution to the log-odds of the score"),
-        color=alt.condition(
-            "datum.contribution >= 0", alt.value(VERMILION), alt.value(BLUE)
-        ),
-        tooltip=["reason_text:N", alt.Tooltip("contribution:Q", format="+.3f")],
+    bars = (
+        alt.Chart(reasons)
+        .mark_bar(stroke=INK, strokeWidth=0.6)
+        .encode(
+            y=alt.Y(
+                "reason_text:N",
+                sort=list(reasons["reason_text"]),
+                title=None,
+                axis=alt.Axis(labelLimit=360),
+            ),
+            x=alt.X(
+                "contribution:Q", title="contribution to the log-odds of the score"
+            ),
+            color=alt.condition(
+                "datum.contribution >= 0", alt.value(VERMILION), alt.value(BLUE)
+            ),
+            tooltip=["reason_text:N", alt.Tooltip("contribution:Q", format="+.3f")],
+        )
     )
     return _finished(bars, "Reasons of the score and how far each moves it", 150)
 
@@ -242,22 +258,32 @@ def score_history(scores: pd.DataFrame) -> Any:
     Parameters
     ----------
     scores
-        prediction_window, risk_score (0-1), scored_at.
+        prediction_window, risk_score (0-1), time (text, in order).
     """
-    lines = alt.Chart(scores).mark_line(point=alt.OverlayMarkDef(size=90)).encode(
-        x=alt.X("scored_at:T", title="scored at"),
-        y=alt.Y("risk_score:Q", title="risk score", scale=alt.Scale(domain=[0, 1])),
-        color=alt.Color(
-            "prediction_window:N",
-            scale=alt.Scale(domain=list(WINDOWS), range=list(WINDOWS.values())),
-            title="window",
-        ),
-        shape=alt.Shape("prediction_window:N", title="window", sort=list(WINDOWS)),
-        tooltip=[
-            alt.Tooltip("prediction_window:N", title="window"),
-            alt.Tooltip("risk_score:Q", format=".3f"),
-            alt.Tooltip("scored_at:T", format="%Y-%m-%d %H:%M"),
-        ],
+    lines = (
+        alt.Chart(scores)
+        .mark_line(point=alt.OverlayMarkDef(size=90))
+        .encode(
+            x=alt.X(
+                "time:O",
+                title="scored at (UTC)",
+                sort=list(dict.fromkeys(scores["time"])),
+                axis=alt.Axis(labelAngle=0),
+            ),
+            y=alt.Y("risk_score:Q", title="risk score", scale=alt.Scale(domain=[0, 1])),
+            color=alt.Color(
+                "prediction_window:N",
+                scale=alt.Scale(domain=list(WINDOWS), range=list(WINDOWS.values())),
+                title="window",
+                legend=alt.Legend(labelExpr=_DAYS),
+            ),
+            shape=alt.Shape("prediction_window:N", title="window", sort=list(WINDOWS)),
+            tooltip=[
+                alt.Tooltip("prediction_window:N", title="window"),
+                alt.Tooltip("risk_score:Q", format=".3f"),
+                alt.Tooltip("time:O", title="scored at"),
+            ],
+        )
     )
     return _finished(lines, "History of the scores", 240)
 
@@ -270,10 +296,14 @@ def against_reference(features: pd.DataFrame) -> Any:
     features
         label, distance (standard deviations).
     """
-    points = alt.Chart(features).mark_circle(size=110, color=BLUE, stroke=INK).encode(
-        y=alt.Y("label:N", sort=list(features["label"]), title=None),
-        x=alt.X("distance:Q", title="standard deviations from the cohort's mean"),
-        tooltip=["label:N", alt.Tooltip("distance:Q", format="+.2f")],
+    points = (
+        alt.Chart(features)
+        .mark_circle(size=110, color=BLUE, stroke=INK)
+        .encode(
+            y=alt.Y("label:N", sort=list(features["label"]), title=None),
+            x=alt.X("distance:Q", title="standard deviations from the cohort's mean"),
+            tooltip=["label:N", alt.Tooltip("distance:Q", format="+.2f")],
+        )
     )
     zero = alt.Chart(pd.DataFrame({"x": [0.0]})).mark_rule(color=GREY).encode(x="x:Q")
     height = max(120, 20 * len(features))
@@ -281,7 +311,7 @@ def against_reference(features: pd.DataFrame) -> Any:
 
 
 def calibration(bins: pd.DataFrame) -> Any:
-    """What was predicted against what came about, by tenths of risk.
+    """Draw what was predicted against what came about, by tenths of risk.
 
     Parameters
     ----------
@@ -291,9 +321,7 @@ def calibration(bins: pd.DataFrame) -> Any:
     top = min(1.0, float(bins[["expected_rate", "upper"]].max().max()) * 1.05)
     scale = alt.Scale(domain=[0, top])
     base = alt.Chart(bins).encode(
-        x=alt.X(
-            "expected_rate:Q", title="predicted, share", scale=scale
-        ),
+        x=alt.X("expected_rate:Q", title="predicted, share", scale=scale),
     )
     intervals = base.mark_rule(color=GREY, strokeWidth=2).encode(
         y=alt.Y("lower:Q", title="observed, share, with 95 % interval", scale=scale),
@@ -335,6 +363,7 @@ def observed_expected(groups: pd.DataFrame) -> Any:
             "value:Q",
             title="observed / expected",
             scale=alt.Scale(zero=False),
+            axis=alt.Axis(tickCount=6),
         ),
         tooltip=["group:N", alt.Tooltip("value:Q", format=".2f")],
     )
@@ -360,7 +389,11 @@ def drift(features: pd.DataFrame) -> Any:
         y=alt.Y("label:N", sort=list(features["label"]), title=None)
     )
     bars = base.mark_bar(color=SKY, stroke=INK, strokeWidth=0.6).encode(
-        x=alt.X("psi:Q", title="population stability index"),
+        x=alt.X(
+            "psi:Q",
+            title="population stability index",
+            axis=alt.Axis(tickCount=6),
+        ),
         tooltip=["label:N", alt.Tooltip("psi:Q", format=".3f"), "drift_level:N"],
     )
     chance = base.mark_tick(color=VERMILION, thickness=3, size=14).encode(
@@ -368,7 +401,9 @@ def drift(features: pd.DataFrame) -> Any:
     )
     height = max(120, 20 * len(features))
     return _finished(
-        bars + chance, "Population stability index; the tick is what chance gives", height
+        bars + chance,
+        "Population stability index; a tick for what chance gives",
+        height,
     )
 
 
@@ -380,16 +415,22 @@ def frontier(curve: pd.DataFrame, budget: float) -> Any:
     curve
         spent, net (USD), cumulative over people by net benefit per dollar.
     """
-    lines = alt.Chart(curve).mark_line(color=BLUE, strokeWidth=3).encode(
-        x=alt.X("spent:Q", title="spent, USD", axis=alt.Axis(format="$.2~s")),
-        y=alt.Y(
-            "net:Q", title="net benefit, USD, projected", axis=alt.Axis(format="$.2~s")
-        ),
-        tooltip=[
-            alt.Tooltip("spent:Q", format="$,.0f"),
-            alt.Tooltip("net:Q", format="$,.0f"),
-            alt.Tooltip("people:Q", format=","),
-        ],
+    lines = (
+        alt.Chart(curve)
+        .mark_line(color=BLUE, strokeWidth=3)
+        .encode(
+            x=alt.X("spent:Q", title="spent, USD", axis=alt.Axis(format="$.2~s")),
+            y=alt.Y(
+                "net:Q",
+                title="net benefit, USD, projected",
+                axis=alt.Axis(format="$.2~s"),
+            ),
+            tooltip=[
+                alt.Tooltip("spent:Q", format="$,.0f"),
+                alt.Tooltip("net:Q", format="$,.0f"),
+                alt.Tooltip("people:Q", format=","),
+            ],
+        )
     )
     rule = (
         alt.Chart(pd.DataFrame({"x": [budget]}))

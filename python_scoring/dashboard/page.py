@@ -22,8 +22,8 @@ class Page:
     key: str
 
     def link_to_patient(self, patient_uuid: str) -> str:
-        """Write the address of one person's page."""
-        return f"patient?{urlencode({'person': patient_uuid, 'key': self.key})}"
+        """Write the address of one person's page, from the root: see `app`."""
+        return f"/?{urlencode({'person': patient_uuid, 'key': self.key})}"
 
 
 def show(picture: Picture) -> None:

@@ -197,9 +197,11 @@ def score_history(found: pd.DataFrame) -> Picture:
         "now": tables.text("is the current one"),
     }
     frame = _with_windows(found).assign(
-        now=found["is_active"].map({True: "yes", False: "no"})
+        now=found["is_active"].map({True: "yes", False: "no"}),
+        time=[at.strftime("%Y-%m-%d %H:%M") for at in found["scored_at"]],
     )
-    return Picture("History of scores", charts.score_history(found), frame, columns)
+    chart = charts.score_history(frame.sort_values("scored_at"))
+    return Picture("History of scores", chart, frame, columns)
 
 
 def features(found: pd.DataFrame, reference: pd.DataFrame | None) -> Picture:
@@ -333,7 +335,7 @@ _GROUP_FIGURES = ("auroc", "observed_expected", "calibration_slope")
 def drift(found: pd.DataFrame, words: Mapping[str, str]) -> Picture:
     """Draw how far the cohort is from training."""
     frame = found.assign(
-        label=found["feature_name"].map(lambda name: words.get(name, name)),
+        label=[_drift_label(name, words) for name in found["feature_name"]],
         beyond=found["is_beyond_chance"].map({True: "yes", False: "no"}),
     )
     columns = {
@@ -349,4 +351,26 @@ def drift(found: pd.DataFrame, words: Mapping[str, str]) -> Picture:
         frame,
         columns,
         "From 0.2 on, and beyond what chance gives (the tick), look into it.",
+    )
+
+
+def _drift_label(name: str, words: Mapping[str, str]) -> str:
+    is_score = name.startswith("score_")
+    return f"score, {name[6:]} days" if is_score else words.get(name, name)
+
+
+def frontier(curve: pd.DataFrame, budget: float, window: str) -> Picture:
+    """Draw what budgets buy, from `what_if.outcome`."""
+    columns = {
+        "spent": tables.money("spent"),
+        "people": tables.count("people"),
+        "saved": tables.money("savings"),
+        "net": tables.money("net benefit"),
+    }
+    return Picture(
+        f"Net benefit by budget, {window_name(window)}",
+        charts.frontier(curve, min(budget, float(curve["spent"].max()))),
+        curve,
+        columns,
+        PROJECTED + " The dashed line is the budget, where it is not beyond the end.",
     )

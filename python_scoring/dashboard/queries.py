@@ -30,7 +30,7 @@ _SUPPRESSED = "_suppressed"
 
 
 def frame(
-    reader: Reader, query: str | sql.Composable, values: Mapping[str, Any] | None = None
+    reader: Reader, query: str | sql.Composed, values: Mapping[str, Any] | None = None
 ) -> pd.DataFrame:
     """Run a query; its rows under the names of its columns."""
     statement = query.encode() if isinstance(query, str) else query
@@ -306,8 +306,8 @@ def in_words(reader: Reader, found: pd.DataFrame, window: str) -> pd.DataFrame:
     people = [int(one) for one in found["patient_id"]]
     said = frame(reader, _SENTENCES, {"people": people, "window": window})
     wide = said.pivot(index="patient_id", columns="reason_rank", values="reason_text")
-    for rank in wide.columns:
-        found[f"reason_{rank}"] = found["patient_id"].map(wide[rank])
+    for place in wide.columns:
+        found[f"reason_{place}"] = found["patient_id"].map(wide[place])
     return found
 
 

@@ -76,7 +76,7 @@ class Reader:
     conn: Connection
 
     def may(self, mart: str, *columns: str) -> bool:
-        """Whether the login may read these columns of a mart, or any if none is named."""
+        """Whether the login may read these columns, or any column if none is named."""
         readable = self.columns.get(mart, frozenset())
         return bool(readable) and readable.issuperset(columns)
 
@@ -98,9 +98,9 @@ class Reader:
                 "A build of this version makes it: ./riskmart build"
             )
         wanted = f"{mart} ({', '.join(columns)})" if self.may(mart) else mart
+        who = ", ".join(self._readers_of(mart, columns)) or "none"
         raise NotForThisLogin(
-            f"{self.named} may not read {wanted}. "
-            f"Roles that read it: {', '.join(self._readers_of(mart, columns)) or 'none'}."
+            f"{self.named} may not read {wanted}. Roles that read it: {who}."
         )
 
     def first(self, *marts: str) -> str:

@@ -1,4 +1,4 @@
-"""Serve the web page: to this machine alone, to whoever has the address with its key."""
+"""Serve the web page: to this machine alone, and to whoever has its address."""
 
 import os
 import secrets

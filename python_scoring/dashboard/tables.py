@@ -10,7 +10,7 @@ import pandas as pd
 
 NOTHING = "–"
 
-# Contrast of text on its ground is at least 7:1; of lines, 3:1 where they tell anything.
+# Contrast of text is at least 7:1; of lines, 3:1 where they tell anything.
 STYLE = """
 .rm-table { overflow-x: auto; margin: 0.5rem 0 1rem; }
 .rm-table table { border-collapse: collapse; font-size: 0.9rem; width: 100%;
@@ -23,7 +23,8 @@ STYLE = """
 .rm-table .rm-number { text-align: right; font-variant-numeric: tabular-nums;
     white-space: nowrap; }
 .rm-table a { color: #00538a; text-decoration: underline; }
-.rm-twin summary { cursor: pointer; padding: 0.35rem 0; color: #00538a; width: fit-content; }
+.rm-twin summary { cursor: pointer; padding: 0.35rem 0; color: #00538a;
+    width: fit-content; }
 .rm-twin summary:focus-visible, .rm-table:focus-visible, .rm-table a:focus-visible {
     outline: 3px solid #d55e00; outline-offset: 2px; }
 """
@@ -154,9 +155,7 @@ def _row(values: tuple[Any, ...], columns: list[Column]) -> str:
     cells = []
     for place, (value, column) in enumerate(zip(values, columns, strict=True)):
         tag = 'th scope="row"' if place == 0 else "td"
-        cells.append(
-            f"<{tag}{_class(column)}>{column.cell(value)}</{tag.split()[0]}>"
-        )
+        cells.append(f"<{tag}{_class(column)}>{column.cell(value)}</{tag.split()[0]}>")
     return "".join(cells)
 
 

@@ -7,20 +7,7 @@ import psycopg
 import streamlit as st
 
 from python_scoring import config
-from python_scoring.dashboard.reader import NothingPublished, NotForThisLogin
-
-PROJECTIONS = (
-    "Savings, net benefit and ROI are projections from the rules of seeds/rules, "
-    "not results."
-)
-SYNTHETIC = "These are synthetic people: the figures test software, not medicine. "
-_SYNTHETIC_SOURCES = ("X_TEST", "CMS")
-
-
-def caution(data_source: str, name: str) -> str:
-    """Say what the figures of an organization can support."""
-    is_synthetic = data_source in _SYNTHETIC_SOURCES or "synthetic" in name.lower()
-    return (SYNTHETIC if is_synthetic else "") + PROJECTIONS
+from python_scoring.dashboard.reader import NotForThisLogin, NothingPublished
 
 
 @contextmanager
@@ -43,7 +30,7 @@ def told() -> Iterator[None]:
 
 @contextmanager
 def section(title: str) -> Iterator[None]:
-    """Head a part of a page; what may not be read is said there, and the page goes on."""
+    """Head a part of a page; what may not be read is said there, and the rest goes on."""
     st.header(title, anchor=False)
     try:
         yield

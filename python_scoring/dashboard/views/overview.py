@@ -1,5 +1,6 @@
 """How many at which risk, what it would come to, and how that changed."""
 
+import pandas as pd
 import streamlit as st
 
 from python_scoring.dashboard import pictures, queries, tables, words
@@ -32,7 +33,7 @@ def show_overview(page: Page) -> None:
             show(pictures.builds(builds))
 
 
-def _show_counts(page: Page, tiers: "queries.pd.DataFrame") -> None:
+def _show_counts(page: Page, tiers: pd.DataFrame) -> None:
     of_window = tiers[tiers["prediction_window"] == page.window]
     high = of_window[of_window["risk_tier"] >= 4]
     people, at_high_risk = st.columns(2)
@@ -41,7 +42,7 @@ def _show_counts(page: Page, tiers: "queries.pd.DataFrame") -> None:
     at_high_risk.metric(f"High or critical, {days}", _count(high["patient_count"]))
 
 
-def _count(counts: "queries.pd.Series[int]") -> str:
+def _count(counts: "pd.Series[int]") -> str:
     """Add up; a withheld count makes it "at least"."""
     least = "at least " if counts.isna().any() else ""
     return f"{least}{tables.count('').write(counts.fillna(0).sum())}"
