@@ -98,7 +98,11 @@ def waterfall(steps: pd.DataFrame) -> Any:
         x=alt.X("step:N", sort=order, title=None, axis=alt.Axis(labelAngle=0))
     )
     bars = base.mark_bar(size=90, stroke=INK, strokeWidth=0.6).encode(
-        y=alt.Y("start:Q", title="USD, projected", axis=alt.Axis(format="$.2~s")),
+        y=alt.Y(
+            "start:Q",
+            title="USD, projected",
+            axis=alt.Axis(format="$.2~s", tickCount=6),
+        ),
         y2="end:Q",
         color=alt.Color(
             "step:N",
@@ -142,8 +146,8 @@ def builds(trend: pd.DataFrame) -> Any:
                 scale=alt.Scale(domain=kinds, range=[BLUE, VERMILION]),
                 title=None,
             ),
-            strokeDash=alt.StrokeDash("what:N", sort=kinds, title=None),
-            shape=alt.Shape("what:N", sort=kinds, title=None),
+            strokeDash=alt.StrokeDash("what:N", scale=_only(kinds), title=None),
+            shape=alt.Shape("what:N", scale=_only(kinds), title=None),
             tooltip=["build_id:O", "what:N", alt.Tooltip("count:Q", format=",")],
         )
     )
@@ -207,7 +211,7 @@ def net_by_department(returns: pd.DataFrame) -> Any:
         x=alt.X(
             "total_net_benefit:Q",
             title="net benefit, USD, projected, if everybody is offered it",
-            axis=alt.Axis(format="$.2~s"),
+            axis=alt.Axis(format="$.2~s", tickCount=6),
         ),
     )
     bars = base.mark_bar(stroke=INK, strokeWidth=0.6).encode(
@@ -277,7 +281,12 @@ def score_history(scores: pd.DataFrame) -> Any:
                 title="window",
                 legend=alt.Legend(labelExpr=_DAYS),
             ),
-            shape=alt.Shape("prediction_window:N", title="window", sort=list(WINDOWS)),
+            shape=alt.Shape(
+                "prediction_window:N",
+                scale=_only(list(WINDOWS)),
+                title="window",
+                legend=alt.Legend(labelExpr=_DAYS),
+            ),
             tooltip=[
                 alt.Tooltip("prediction_window:N", title="window"),
                 alt.Tooltip("risk_score:Q", format=".3f"),
@@ -419,11 +428,15 @@ def frontier(curve: pd.DataFrame, budget: float) -> Any:
         alt.Chart(curve)
         .mark_line(color=BLUE, strokeWidth=3)
         .encode(
-            x=alt.X("spent:Q", title="spent, USD", axis=alt.Axis(format="$.2~s")),
+            x=alt.X(
+                "spent:Q",
+                title="spent, USD",
+                axis=alt.Axis(format="$.2~s", tickCount=6),
+            ),
             y=alt.Y(
                 "net:Q",
                 title="net benefit, USD, projected",
-                axis=alt.Axis(format="$.2~s"),
+                axis=alt.Axis(format="$.2~s", tickCount=6),
             ),
             tooltip=[
                 alt.Tooltip("spent:Q", format="$,.0f"),
@@ -438,6 +451,11 @@ def frontier(curve: pd.DataFrame, budget: float) -> Any:
         .encode(x="x:Q")
     )
     return _finished(lines + rule, "Projected net benefit by budget", 300)
+
+
+def _only(values: list[str]) -> alt.Scale:
+    """Give legends of one field one domain, so that they become one legend."""
+    return alt.Scale(domain=values)
 
 
 def _tier_names(frame: pd.DataFrame) -> list[str]:

@@ -32,6 +32,8 @@ figcaption, .rm-note { color: #444; font-size: 0.9rem; }
     h2, h3, h4, caption { break-after: avoid; }
     thead { display: table-header-group; }
     .rm-table { overflow: visible; }
+    .rm-table table { font-size: 8pt; }
+    .rm-table th, .rm-table td { padding: 0.15rem 0.3rem; }
 }
 """
 

@@ -30,7 +30,7 @@ def told() -> Iterator[None]:
 
 @contextmanager
 def section(title: str) -> Iterator[None]:
-    """Head a part of a page; what may not be read is said there, and the rest goes on."""
+    """Head a part of a page; what may not be read is said there."""
     st.header(title, anchor=False)
     try:
         yield

@@ -64,8 +64,8 @@ def _show_outcome(page: Page, outcome: Outcome) -> None:
     cells[3].metric("ROI, projected", f"{outcome.roi_percent:,.0f} %")
     days = pictures.window_name(page.window)
     st.caption(
-        f"Of {outcome.worthwhile:,} people with a positive return at {days}, best first "
-        f"by net benefit per dollar. All of them would cost "
+        f"Of {outcome.worthwhile:,} people with a positive return at {days}, best "
+        f"first by net benefit per dollar. All of them would cost "
         f"{tables.dollars(outcome.full_cost)} for a net benefit of "
         f"{tables.dollars(outcome.full_net)}. {pictures.PROJECTED}"
     )
