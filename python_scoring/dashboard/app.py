@@ -4,6 +4,7 @@ import hmac
 import os
 from collections.abc import Callable
 
+import pandas as pd
 import streamlit as st
 
 from python_scoring.dashboard import cautions, queries, tables, words
@@ -86,23 +87,33 @@ def _show(title: str, reader: Reader, key: str) -> None:
             f"./riskmart access grant {reader.login} --org CODE --role ROLE"
         )
         return
-    numbers = list(found["organization_id"])
-    names = dict(zip(numbers, found["organization_name"], strict=True))
-    organization = numbers[0]
-    if len(numbers) > 1:
-        organization = st.sidebar.selectbox(
-            "Organization", numbers, format_func=lambda number: names[number]
-        )
+    row = _organization(found)
     window = st.sidebar.radio(
         "Window", _WINDOWS, format_func=lambda w: f"{w.removesuffix('_day')} days"
     )
-    row = found[found["organization_id"] == organization].iloc[0]
     st.title(title, anchor=False)
     st.caption(f"{row['organization_name']}, as of {row['as_of_date']}")
     st.info(cautions.caution(row["data_source"], row["organization_name"]))
-    page = Page(reader, int(organization), str(names[organization]), window, key)
+    number, code = int(row["organization_id"]), str(row["org_code"])
+    page = Page(reader, number, code, window, key)
     with st.spinner("Reading the marts"):
         _PAGES[title][1](page)
+
+
+def _organization(found: pd.DataFrame) -> "pd.Series[str]":
+    """Ask which organization, where there is more than one to see."""
+    codes = list(found["org_code"])
+    asked = st.query_params.get("org")
+    code = asked if asked in codes else codes[0]
+    if len(codes) > 1:
+        names = dict(zip(codes, found["organization_name"], strict=True))
+        code = st.sidebar.selectbox(
+            "Organization",
+            codes,
+            index=codes.index(code),
+            format_func=lambda one: names[one],
+        )
+    return found[found["org_code"] == code].iloc[0]
 
 
 run()

@@ -21,7 +21,7 @@ def columns(page: Page) -> dict[str, Column]:
         "net_benefit": tables.money("net benefit, projected"),
         "roi_percent": tables.percent("ROI, projected", 0),
         "intervention_cost": tables.money("cost"),
-        "reasons": tables.text("reasons"),
+        "reasons": replace(tables.text("reasons"), is_long=True),
     }
 
 

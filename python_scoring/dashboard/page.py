@@ -16,14 +16,15 @@ class Page:
 
     reader: Reader
     organization: int
-    organization_name: str
+    org_code: str
     window: str
     # Of the address that people open; links need it too.
     key: str
 
     def link_to_patient(self, patient_uuid: str) -> str:
         """Write the address of one person's page, from the root: see `app`."""
-        return f"/?{urlencode({'person': patient_uuid, 'key': self.key})}"
+        asked = {"person": patient_uuid, "org": self.org_code, "key": self.key}
+        return f"/?{urlencode(asked)}"
 
 
 def show(picture: Picture) -> None:

@@ -10,6 +10,7 @@ LOGIN = "RISKMART_DASHBOARD_LOGIN"
 HOST = "127.0.0.1"
 
 _APP = Path(__file__).with_name("app.py")
+_ROOT = _APP.parents[2]
 
 # Nothing of this is asked of the network: no statistics, no update, no e-mail address.
 _SETTINGS = {
@@ -41,7 +42,7 @@ def command(port: int) -> list[str]:
 
 def environment(login: str | None, key: str) -> dict[str, str]:
     """Give the server its login and key, which no command line shows."""
-    given = {KEY: key, LOGIN: login or "", "PYTHONPATH": os.environ["PYTHONPATH"]}
+    given = {KEY: key, LOGIN: login or "", "PYTHONPATH": str(_ROOT)}
     return {**os.environ, **given}
 
 

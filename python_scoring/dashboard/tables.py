@@ -22,6 +22,7 @@ STYLE = """
 .rm-table tbody th { font-weight: 400; }
 .rm-table .rm-number { text-align: right; font-variant-numeric: tabular-nums;
     white-space: nowrap; }
+.rm-table .rm-long { min-width: 15rem; }
 .rm-table a { color: #00538a; text-decoration: underline; }
 .rm-twin summary { cursor: pointer; padding: 0.35rem 0; color: #00538a;
     width: fit-content; }
@@ -37,6 +38,7 @@ class Column:
     label: str
     write: Callable[[Any], str]
     is_number: bool = True
+    is_long: bool = False
     link: Callable[[Any], str] | None = None
 
     def cell(self, value: Any) -> str:
@@ -160,7 +162,8 @@ def _row(values: tuple[Any, ...], columns: list[Column]) -> str:
 
 
 def _class(column: Column) -> str:
-    return ' class="rm-number"' if column.is_number else ""
+    name = "rm-number" if column.is_number else "rm-long" if column.is_long else ""
+    return f' class="{name}"' if name else ""
 
 
 def folded(title: str, table: str) -> str:

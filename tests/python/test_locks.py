@@ -1,15 +1,16 @@
 """The locks: hashes for everything, no address, one version of each package."""
 
+import itertools
 import re
 import tomllib
 from pathlib import Path
 
 import pytest
 
-from python_scoring import config
+from python_scoring import bootstrap, config
 
 FOLDER = config.PROJECT_DIR / "requirements"
-LOCKS = ["runtime.lock", "development.lock"]
+LOCKS = ["runtime.lock", "dashboard.lock", "development.lock"]
 
 
 def read_pins(lock: str) -> dict[str, frozenset[str]]:
@@ -40,8 +41,18 @@ def test_pins_and_hashes_everything(lock: str) -> None:
         assert all(re.fullmatch(r"sha256:[0-9a-f]{64}", h) for h in hashes), head
 
 
-def test_development_holds_the_runtime_pins_identically() -> None:
-    assert read_pins("runtime.lock").items() <= read_pins("development.lock").items()
+@pytest.mark.parametrize(("less", "more"), itertools.pairwise(LOCKS))
+def test_each_lock_holds_the_pins_before_it_identically(less: str, more: str) -> None:
+    assert read_pins(less).items() < read_pins(more).items()
+
+
+def test_the_installer_knows_the_locks_in_that_order() -> None:
+    assert list(bootstrap.LOCKS) == LOCKS
+
+
+def test_pictures_are_an_extra() -> None:
+    names = {re.split(r"[=\[]", head)[0] for head in read_pins("runtime.lock")}
+    assert not names & {"streamlit", "altair", "vl-convert-python", "playwright"}
 
 
 @pytest.mark.parametrize("lock", LOCKS)
