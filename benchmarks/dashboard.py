@@ -12,9 +12,9 @@ from typing import Any
 
 from playwright.sync_api import Browser, Page
 
-from benchmarks import intake_latency, measure, run
+from benchmarks import browsers, intake_latency, measure, run
 from python_scoring import config
-from tests.python import browsers
+from python_scoring.errors import BadInput
 
 # What is data: a row of a table, folded or not, or a figure.
 _DATA = '.rm-table tbody tr, [data-testid="stMetricValue"]'
@@ -38,7 +38,10 @@ def measure_one(patients: int, looks: int, folder: Path | None) -> dict[str, Any
     """Publish so many people, open the dashboard, and go through its pages."""
     with run.fresh_home(folder) as home:
         org_code = intake_latency.publish(patients, home)
-        with browsers.browser() as browser, browsers.served(None) as address:
+        path = browsers.chromium()
+        if path is None:
+            raise BadInput("Chromium is not installed; on Debian: apt-get install it")
+        with browsers.browser(path) as browser, browsers.served(None) as address:
             opened = f"{address}&org={org_code}"
             seconds: dict[str, list[float]] = {}
             for _ in range(looks):
@@ -48,7 +51,7 @@ def measure_one(patients: int, looks: int, folder: Path | None) -> dict[str, Any
 
 
 def _look(browser: Browser, address: str) -> dict[str, float]:
-    """Open the dashboard anew, without anything kept, and then each page by its link."""
+    """Open the dashboard with nothing kept, and then each page by its link."""
     context = browser.new_context()
     page = context.new_page()
     began = time.perf_counter()

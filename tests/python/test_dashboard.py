@@ -8,10 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from browsers import KEY, Look, browser, served
 from copies import Copy
+from looks import Look, required_chromium
 from playwright.sync_api import Browser
 
+from benchmarks.browsers import KEY, browser, chromium, served
 from benchmarks.readers import login_of, logins
 from python_scoring import server, warehouse
 
@@ -30,7 +31,7 @@ Open = Callable[..., Look]
 
 @pytest.fixture(scope="module")
 def chrome() -> Iterator[Browser]:
-    with browser() as started:
+    with browser(required_chromium()) as started:
         yield started
 
 
@@ -496,3 +497,18 @@ def test_a_stopped_database_is_said_and_how_to_start_it(
         page.page.get_by_role("button", name="Try again").click()
         page.says("Nothing is published yet.")
         assert page.errors == []
+
+
+# Without a browser.
+
+
+@pytest.mark.parametrize(("ci", "outcome"), [("true", "Failed"), ("", "Skipped")])
+def test_a_missing_chromium_is_skipped_here_and_fails_in_ci(
+    ci: str, outcome: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    monkeypatch.setenv("CI", ci)
+    assert chromium() is None
+    with pytest.raises(BaseException, match="Chromium is not installed") as said:
+        required_chromium()
+    assert type(said.value).__name__ == outcome

@@ -1,91 +1,26 @@
-"""A real Chromium, and the dashboard for it to look at."""
+"""One look at the dashboard: what it shows, and how to work it."""
 
 import os
-import shutil
-import socket
-import subprocess
-import time
-import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Page
 
+from benchmarks import browsers
 from python_scoring.dashboard import serve
 
-KEY = "key-of-the-tests"
 MILLISECONDS = 20_000
 
-_NAMES = ("chromium", "chromium-browser", "google-chrome")
-_FLAGS = (
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
 
-
-def chromium() -> str:
+def required_chromium() -> str:
     """Find Chromium; without it skip, but fail where a machine answers for us."""
-    found = next(filter(None, map(shutil.which, _NAMES)), None)
+    found = browsers.chromium()
     if found is None:
         reason = "Chromium is not installed; on Debian: apt-get install chromium"
         if os.environ.get("CI") == "true":
             pytest.fail(reason)
         pytest.skip(reason)
     return found
-
-
-@contextmanager
-def browser() -> Iterator[Browser]:
-    """Start Chromium without a window."""
-    # Chromium refuses to be root within its sandbox.
-    flags = [*_FLAGS, *(["--no-sandbox"] if os.geteuid() == 0 else [])]
-    path = chromium()
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=path, args=flags)
-        try:
-            yield started
-        finally:
-            started.close()
-
-
-@contextmanager
-def served(login: str | None) -> Iterator[str]:
-    """Serve the warehouse in force as a login; the address of the first page."""
-    port = _free_port()
-    log = subprocess.DEVNULL
-    process = subprocess.Popen(
-        serve.command(port), env=serve.environment(login, KEY), stdout=log, stderr=log
-    )
-    try:
-        _wait(f"http://{serve.HOST}:{port}/_stcore/health", process)
-        yield serve.address(port, KEY)
-    finally:
-        process.terminate()
-        process.wait()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((serve.HOST, 0))
-        return int(probe.getsockname()[1])
-
-
-def _wait(url: str, process: subprocess.Popen[bytes]) -> None:
-    for _ in range(600):
-        assert process.poll() is None, "the dashboard ended"
-        try:
-            with urllib.request.urlopen(url) as answer:
-                assert answer.status == 200
-                return
-        except OSError:
-            time.sleep(0.1)
-    raise AssertionError(f"{url} does not answer")
 
 
 @dataclass
