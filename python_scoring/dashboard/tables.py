@@ -120,7 +120,7 @@ def short_dollars(value: float) -> str:
     >>> short_dollars(447_231)
     '$447.2k'
     """
-    size, sign = abs(value), "-" if value < 0 else ""
+    size, sign = abs(value), "-" if value <= -0.5 else ""
     for unit, name in ((1e9, "B"), (1e6, "M"), (1e3, "k")):
         if size >= unit:
             return f"{sign}${size / unit:,.1f}{name}"
