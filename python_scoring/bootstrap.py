@@ -17,13 +17,15 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 RUNTIME = "runtime.lock"
 METRICS = "metrics.lock"
+DASHBOARD = "dashboard.lock"
 DEVELOPMENT = "development.lock"
 
-# What else is there once a lock is installed.
-_HELD = {
-    RUNTIME: (RUNTIME,),
-    METRICS: (RUNTIME, METRICS),
-    DEVELOPMENT: (RUNTIME, METRICS, DEVELOPMENT),
+# What else a lock holds. What two of them share they pin alike.
+HELD: dict[str, tuple[str, ...]] = {
+    RUNTIME: (),
+    METRICS: (RUNTIME,),
+    DASHBOARD: (RUNTIME,),
+    DEVELOPMENT: (RUNTIME, METRICS, DASHBOARD),
 }
 
 # These would send pip's work elsewhere than into .venv.
@@ -41,8 +43,8 @@ def main(lock: str) -> int:
     if find_spec("ensurepip") is None:
         _say(_NO_ENSUREPIP)
         return 1
-    with (ROOT / "requirements" / lock).open() as file:
-        # Gone with the process, however that ends.
+    with (ROOT / "requirements" / RUNTIME).open() as file:
+        # One installation at a time, of whichever; gone with the process.
         fcntl.flock(file, fcntl.LOCK_EX)
         if _is_complete(lock):
             return 0
@@ -61,10 +63,12 @@ def _has_python() -> bool:
 
 def _install(lock: str) -> int:
     home = ROOT / ".venv"
-    notes = [home / name for name in (RUNTIME, METRICS, DEVELOPMENT)]
+    notes = [home / name for name in HELD]
     # A whole one is brought up to date in place, under a server that may run from
     # it; any other is made anew.
     whole = _has_python() and any(note.is_file() for note in notes)
+    # What was asked for before goes on being there.
+    stay = [name for name in HELD if _is_complete(name)]
     for note in notes:
         note.unlink(missing_ok=True)
     _say("installing into .venv; this takes a minute or two, once")
@@ -83,7 +87,7 @@ def _install(lock: str) -> int:
     if done.returncode:
         _say("the installation failed, see above; once mended, run it again")
         return 1
-    for name in _HELD[lock]:
+    for name in {lock, *HELD[lock], *stay}:
         unfinished = home / f"{name}.new"
         shutil.copyfile(ROOT / "requirements" / name, unfinished)
         unfinished.replace(home / name)

@@ -172,12 +172,27 @@ def test_a_changed_lock_installs_again(installed: Copy) -> None:
 
 
 def test_only_tests_install_the_development_lock(installed: Copy) -> None:
-    installed.lock("3.0", "development.lock")
+    installed.lock("3.0", "dashboard.lock")
+    installed.lock("4.0", "development.lock")
     code, out, err = installed.run("test")
-    assert (code, out) == (0, f"test|{installed.root}|3.0")
+    assert (code, out) == (0, f"test|{installed.root}|4.0")
     assert "installing" in err
-    # It holds the runtime lock as well, so nothing is left to do.
+    # It holds the other locks as well, so nothing is left to do.
     assert installed.run("x")[2] == ""
+    assert installed.run("dashboard")[2] == ""
+
+
+@pytest.mark.parametrize("command", ["dashboard", "report"])
+def test_pictures_install_their_lock_when_first_asked_for(
+    fresh: Copy, command: str
+) -> None:
+    fresh.lock("3.0", "dashboard.lock")
+    assert fresh.run("x")[1] == f"x|{fresh.root}|1.0"
+    code, out, err = fresh.run(command)
+    assert (code, out) == (0, f"{command}|{fresh.root}|3.0")
+    assert "installing" in err
+    assert not (fresh.root / ".venv" / "development.lock").exists()
+    assert fresh.run("x")[2] == fresh.run(command)[2] == ""
 
 
 def test_metricflow_comes_with_the_first_question(fresh: Copy) -> None:

@@ -1,16 +1,17 @@
 """The locks: hashes for everything, no address, one version of each package."""
 
+import itertools
 import re
 import tomllib
-from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 from python_scoring import config
+from python_scoring.bootstrap import HELD
 
 FOLDER = config.PROJECT_DIR / "requirements"
-LOCKS = ["runtime.lock", "metrics.lock", "development.lock"]
+LOCKS = ["runtime.lock", "metrics.lock", "dashboard.lock", "development.lock"]
 
 
 def read_pins(lock: str) -> dict[str, frozenset[str]]:
@@ -41,9 +42,29 @@ def test_pins_and_hashes_everything(lock: str) -> None:
         assert all(re.fullmatch(r"sha256:[0-9a-f]{64}", h) for h in hashes), head
 
 
-@pytest.mark.parametrize(("less", "more"), pairwise(LOCKS))
-def test_the_greater_lock_holds_the_lesser_ones_pins(less: str, more: str) -> None:
+@pytest.mark.parametrize(
+    ("less", "more"), [(less, more) for more, held in HELD.items() for less in held]
+)
+def test_a_lock_holds_the_pins_of_those_in_it(less: str, more: str) -> None:
     assert read_pins(less).items() < read_pins(more).items()
+
+
+@pytest.mark.parametrize(("one", "other"), list(itertools.combinations(LOCKS, 2)))
+def test_what_two_locks_share_is_pinned_alike(one: str, other: str) -> None:
+    """Or to install one after the other would undo the first."""
+    mine, theirs = _versions(one), _versions(other)
+    shared = set(mine) & set(theirs)
+    assert shared
+    assert {n: mine[n] for n in shared} == {n: theirs[n] for n in shared}
+
+
+def _versions(lock: str) -> dict[str, str]:
+    heads = (head.split(";")[0].strip() for head in read_pins(lock))
+    return {re.split(r"[=\[]", head)[0]: head.split("==")[1] for head in heads}
+
+
+def test_the_installer_knows_the_locks() -> None:
+    assert list(HELD) == LOCKS
 
 
 def test_what_a_lock_overrides_is_in_it_as_that() -> None:
@@ -52,6 +73,11 @@ def test_what_a_lock_overrides_is_in_it_as_that() -> None:
     wanted = {line for line in overrides if not line.startswith("#")}
     assert wanted
     assert wanted <= set(read_pins("metrics.lock"))
+
+
+def test_pictures_are_an_extra() -> None:
+    names = {re.split(r"[=\[]", head)[0] for head in read_pins("runtime.lock")}
+    assert not names & {"streamlit", "altair", "vl-convert-python", "playwright"}
 
 
 @pytest.mark.parametrize("lock", LOCKS)

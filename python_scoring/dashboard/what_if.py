@@ -1,0 +1,144 @@
+"""What if a budget, a price or a success rate were another: SQL and totals.
+
+Of one window, best first by net benefit per dollar, as far as the budget goes. Savings
+never exceed the addressable cost: a success rate above 1 is none.
+"""
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+from python_scoring.dashboard import queries
+from python_scoring.dashboard.reader import Reader
+
+
+@dataclass(frozen=True)
+class Assumptions:
+    """What is changed: a budget in USD, and what to multiply cost and success by."""
+
+    budget: float
+    cost_multiplier: float = 1.0
+    success_multiplier: float = 1.0
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a budget buys, in people and USD; and all that there is to buy."""
+
+    people: int
+    cost: float
+    savings: float
+    worthwhile: int
+    full_cost: float
+    full_net: float
+    curve: pd.DataFrame
+
+    @property
+    def net(self) -> float:
+        """Net benefit of those chosen, USD."""
+        return self.savings - self.cost
+
+    @property
+    def roi_percent(self) -> float | None:
+        """100 x net benefit / cost; None where nothing is spent."""
+        return 100 * self.net / self.cost if self.cost else None
+
+
+_WORTHWHILE = """
+select {who} intervention_cost * %(cost)s as cost,
+    least(addressable_cost, expected_savings * %(success)s) as savings
+from marts.financial_projections
+where organization_id = %(organization)s and prediction_window = %(window)s
+    and least(addressable_cost, expected_savings * %(success)s)
+        > intervention_cost * %(cost)s
+"""
+_BEST_FIRST = """
+over (order by savings / cost desc, cost, savings {last} rows unbounded preceding)
+"""
+_CURVE = f"""
+with worthwhile as ({_WORTHWHILE.replace("{who}", "")}),
+ranked as (
+    select row_number() {_BEST_FIRST} as people, sum(cost) {_BEST_FIRST} as spent,
+        sum(savings) {_BEST_FIRST} as saved
+    from worthwhile
+),
+total as (select max(spent) as spent from ranked)
+select max(people) as people, max(spent) as spent, max(saved) as saved, is_bought
+from (
+    select ranked.*, ranked.spent <= %(budget)s as is_bought,
+        width_bucket(ranked.spent, 0, total.spent * 1.0001, 60) as step
+    from ranked cross join total
+) as steps
+group by is_bought, step order by spent
+""".replace("{last}", "")
+_LIST = f"""
+with worthwhile as ({_WORTHWHILE}),
+ranked as (
+    select *, sum(cost) {_BEST_FIRST} as spent, row_number() {_BEST_FIRST} as rank
+    from worthwhile
+)
+select rank, {{who}} cost, savings, savings - cost as net_benefit, spent
+from ranked where spent <= %(budget)s order by rank limit %(limit)s
+"""
+
+
+def outcome(
+    reader: Reader, organization: int, window: str, assumed: Assumptions
+) -> Outcome:
+    """Work out what a budget buys under other assumptions."""
+    reader.require("financial_projections", "addressable_cost")
+    values = _values(organization, window, assumed)
+    curve = queries.frame(reader, _CURVE, values)
+    curve["net"] = curve["saved"] - curve["spent"]
+    bought = curve[curve["is_bought"]].tail(1)
+    everything = curve.tail(1)
+    start = pd.DataFrame({"people": [0], "spent": [0.0], "saved": [0.0], "net": [0.0]})
+    return Outcome(
+        people=int(bought["people"].sum()),
+        cost=float(bought["spent"].sum()),
+        savings=float(bought["saved"].sum()),
+        worthwhile=int(everything["people"].sum()),
+        full_cost=float(everything["spent"].sum()),
+        full_net=float(everything["net"].sum()),
+        curve=pd.concat([start, curve.drop(columns="is_bought")], ignore_index=True),
+    )
+
+
+def chosen(
+    reader: Reader, organization: int, window: str, assumed: Assumptions, limit: int
+) -> pd.DataFrame:
+    """Read the first of those whom the budget buys, best first."""
+    may_name = reader.may("financial_projections", "patient_id")
+    who = "patient_id," if may_name else ""
+    last = ", patient_id" if may_name else ""
+    query = _LIST.replace("{who}", who).replace("{last}", last)
+    values = {**_values(organization, window, assumed), "limit": limit}
+    found = queries.frame(reader, query, values)
+    if not may_name or found.empty:
+        return found
+    return found.merge(_people(reader, list(found["patient_id"])), on="patient_id")
+
+
+_PEOPLE = """
+select p.patient_id, p.patient_uuid::text as patient_uuid, d.department_name
+from marts.patients as p
+inner join marts.departments as d on p.department_id = d.department_id
+where p.patient_id = any(%(people)s)
+"""
+
+
+def _people(reader: Reader, people: list[int]) -> pd.DataFrame:
+    reader.require("patients", "patient_id", "patient_uuid")
+    return queries.frame(reader, _PEOPLE, {"people": [int(one) for one in people]})
+
+
+def _values(
+    organization: int, window: str, assumed: Assumptions
+) -> dict[str, float | int | str]:
+    return {
+        "organization": organization,
+        "window": window,
+        "budget": assumed.budget,
+        "cost": assumed.cost_multiplier,
+        "success": assumed.success_multiplier,
+    }
