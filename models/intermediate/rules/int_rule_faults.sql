@@ -24,6 +24,12 @@ organization_faults as (
 
 ),
 
+scenario_faults as (
+
+    select * from {{ ref('int_rule_faults__scenarios') }}
+
+),
+
 final as (
 
     select * from tier_faults
@@ -39,6 +45,10 @@ final as (
     union all
 
     select * from organization_faults
+
+    union all
+
+    select * from scenario_faults
 
 )
 
