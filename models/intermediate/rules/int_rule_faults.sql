@@ -30,6 +30,12 @@ scenario_faults as (
 
 ),
 
+evidence_faults as (
+
+    select * from {{ ref('int_rule_faults__evidence') }}
+
+),
+
 final as (
 
     select * from tier_faults
@@ -49,6 +55,10 @@ final as (
     union all
 
     select * from scenario_faults
+
+    union all
+
+    select * from evidence_faults
 
 )
 
