@@ -71,11 +71,14 @@ value_faults as (
         end
         || case
             -- not a number and infinity are above every number
-            when (given.given_value > 0 and given.given_value <= highest_value)
+            when
+                (given.given_value > 0 and given.given_value <= given.highest_value)
                 is not true
-                then ', expected a number above 0 and at most ' || highest_value
-            when given.scenario = 'base' and given.given_value <> projected_value
-                then ', expected what projections use, ' || projected_value
+                then
+                    ', expected a number above 0 and at most '
+                    || given.highest_value
+            when given.scenario = 'base' and given.given_value <> given.projected_value
+                then ', expected what projections use, ' || given.projected_value
             when given.given_value < lower_ones.given_value
                 then
                     ' is below that of ' || wanted.lower_one || ', '
