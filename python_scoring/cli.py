@@ -707,4 +707,4 @@ def db_dsn() -> None:
 
 
 # Commands of other rooms, which take what stands above.
-from python_scoring import cli_identities  # noqa: E402, F401
+from python_scoring import cli_identities, cli_target  # noqa: E402, F401
