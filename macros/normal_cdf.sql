@@ -19,6 +19,8 @@
     case
         when {{ column }} < -7.07 then 0.0
         when {{ column }} > 7.07 then 1.0
+        {#- a square too small for a double is an error in PostgreSQL #}
+        when abs({{ column }}) < 1e-16 then 0.5
         when {{ column }} <= 0 then {{ tail }}
         else 1 - {{ tail }}
     end

@@ -52,7 +52,7 @@ def show(console: Console, answer: Answer) -> None:
         )
     console.print(table)
     console.print(
-        f"Chosen {answer.choice.method}; no choice nets more than "
+        f"Chosen: {answer.choice.method}; no choice nets more than "
         f"${answer.choice.most_net:,.2f} ({answer.choice.gap_percent:.4f} % above). "
         f"{answer.paying_count:,} patients have a positive projected return. "
         f"Probability that this list pays: {100 * answer.probability_pays:.0f} %, by "

@@ -99,12 +99,11 @@ def answer(conn: Connection, question: Question, schema: str = MARTS) -> Answer:
         budget or capacity that is no number from 0 on; nobody in the cohort.
     """
     try:
-        organization = _organization(conn, question.org_code, schema)
         assumptions = read_assumptions(conn, question.scenario, schema)
         # How sure a return is, is always asked of the projection itself.
         base = read_assumptions(conn, schema=schema)
         capacities = _capacities(conn, question.capacities, schema)
-        options = read_options(conn, organization, question, schema)
+        options = read_options(conn, question.org_code, question.window, schema)
         spread = read_spread(conn, schema)
     except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName) as error:
         raise BadInput(
@@ -133,34 +132,33 @@ def answer(conn: Connection, question: Question, schema: str = MARTS) -> Answer:
 
 
 def read_options(
-    conn: Connection, organization_id: int, question: Question, schema: str = MARTS
+    conn: Connection, org_code: str, window: str | None = None, schema: str = MARTS
 ) -> Options:
-    """Read an organization's patients and windows, in steady memory.
+    """Read an organization's patients and windows, or one window alone.
 
     Raises
     ------
     BadInput
-        It has no patients, or no such window.
+        There is no such organization or window, or it has no patients.
     """
+    organization_id = _organization(conn, org_code, schema)
     query = sql.SQL(_OPTIONS_QUERY).format(
         schema=sql.Identifier(schema), organization=sql.Literal(organization_id)
     )
     chunks = list(warehouse.copy_out(conn, query.as_string(conn), _OPTIONS))
     if not chunks:
         raise BadInput(
-            f"organization {question.org_code}: nobody is in its cohort; expected "
+            f"organization {org_code}: nobody is in its cohort; expected "
             "patients with projected returns (`riskmart load`, then `riskmart build`)"
         )
     rows = np.concatenate(chunks)
     options = Options(*(rows[name] for name in _OPTIONS.names or ()))
-    if question.window is None:
+    if window is None:
         return options
     windows = {f"{days}_day": days for days in np.unique(options.window_days)}
-    if question.window not in windows:
-        raise BadInput(
-            f"window {question.window}: expected one of {', '.join(windows)}"
-        )
-    return options.take(options.window_days == windows[question.window])
+    if window not in windows:
+        raise BadInput(f"window {window}: expected one of {', '.join(windows)}")
+    return options.take(options.window_days == windows[window])
 
 
 def read_assumptions(

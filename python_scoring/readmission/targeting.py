@@ -12,7 +12,10 @@ than one step's net.
 """
 
 import math
-from collections.abc import Mapping
+import os
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -31,6 +34,9 @@ _GAP = 1e-6
 
 # A hundred-thousandth of a cent: sums of prices are not exact.
 _ROUNDING = 1e-7
+
+# One at a time turns the process's standard output away.
+_OUTPUT = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -467,15 +473,17 @@ def _solve(
         is_of = (options.department_id[able] == department).astype(float)
         rows.append(sparse.csr_array(is_of[np.newaxis]))
         upper.append(np.array([float(most)]))
-    found = optimize.milp(
-        -projection.net[able],
-        integrality=ones,
-        bounds=optimize.Bounds(0, 1),
-        constraints=optimize.LinearConstraint(
-            sparse.vstack(rows, format="csr"), -np.inf, np.concatenate(upper)
-        ),
-        options={"time_limit": SECONDS, "mip_rel_gap": _GAP},
+    constraints = optimize.LinearConstraint(
+        sparse.vstack(rows, format="csr"), -np.inf, np.concatenate(upper)
     )
+    with _quiet():
+        found = optimize.milp(
+            -projection.net[able],
+            integrality=ones,
+            bounds=optimize.Bounds(0, 1),
+            constraints=constraints,
+            options={"time_limit": SECONDS, "mip_rel_gap": _GAP},
+        )
     bound = found.mip_dual_bound
     most_net = math.inf if bound is None else -float(bound)
     if found.x is None:
@@ -484,6 +492,22 @@ def _solve(
     if projection.cost[chosen].sum() > budget + _ROUNDING * len(chosen):
         return None, most_net
     return chosen, most_net
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep what HiGHS prints for its makers out of our output, as JSON would break.
+
+    It goes past Python, so the process's own standard output is turned away meanwhile.
+    """
+    with _OUTPUT, open(os.devnull, "wb") as nowhere:
+        kept = os.dup(1)
+        try:
+            os.dup2(nowhere.fileno(), 1)
+            yield
+        finally:
+            os.dup2(kept, 1)
+            os.close(kept)
 
 
 def _totals(options: Options, projection: Projection, chosen: Integers) -> Totals:
