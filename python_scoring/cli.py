@@ -772,4 +772,4 @@ def db_dsn() -> None:
 
 
 # Commands of other rooms, which take what stands above.
-from python_scoring import cli_dashboard, cli_identities  # noqa: E402, F401
+from python_scoring import cli_dashboard, cli_identities, cli_target  # noqa: E402, F401

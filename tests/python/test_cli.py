@@ -32,6 +32,7 @@ COMMANDS = (
     ),
     *("audit", "audit verify", "audit show", "audit archive", "audit import-log"),
     *("status", "sql", "psql", "dbt", "test", "db", "db start", "db stop", "db dsn"),
+    "target",
 )
 
 

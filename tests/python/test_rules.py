@@ -132,6 +132,30 @@ BAD_RULES = [
     ("success_rates", "5,30_day,0.5\n", "", "risk_tier 5, 30_day: missing"),
     ("success_rates", "5,90_day,0.8", "5,90_day,80", "risk_tier 5, 90_day: value 80"),
     ("roi_categories", "POSITIVE,0", "POSITIVE,", "all rows: 2 categories without"),
+    (
+        "roi_scenarios",
+        "conservative,0.45,0.5,0.95\n",
+        "",
+        "scenario conservative: missing, expected conservative, base and optimistic",
+    ),
+    (
+        "roi_scenarios",
+        "base,0.6,",
+        "base,0.5,",
+        "scenario base: addressable_share 0.5, expected what projections use, 0.6",
+    ),
+    (
+        "roi_scenarios",
+        "optimistic,0.7,1.25,1.05",
+        "optimistic,0.7,1.25,",
+        "scenario optimistic: cost_inflation is empty, expected a number above 0",
+    ),
+    (
+        "intervention_evidence",
+        "PubMed Central PMC4843175",
+        "",
+        "evidence_id 3: no citation of Post-discharge transitional care (Singapore)",
+    ),
 ]
 
 

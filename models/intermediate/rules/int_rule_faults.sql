@@ -24,6 +24,18 @@ organization_faults as (
 
 ),
 
+scenario_faults as (
+
+    select * from {{ ref('int_rule_faults__scenarios') }}
+
+),
+
+evidence_faults as (
+
+    select * from {{ ref('int_rule_faults__evidence') }}
+
+),
+
 final as (
 
     select * from tier_faults
@@ -39,6 +51,14 @@ final as (
     union all
 
     select * from organization_faults
+
+    union all
+
+    select * from scenario_faults
+
+    union all
+
+    select * from evidence_faults
 
 )
 

@@ -1,0 +1,155 @@
+with
+
+current_loads as (
+
+    select * from {{ ref('int_cohort_loads') }} where is_current
+
+),
+
+windows as (
+
+    select * from {{ ref('prediction_windows') }}
+
+),
+
+grid as (
+
+    select * from {{ ref('int_targeting_grid') }}
+
+),
+
+sums as (
+
+    select * from {{ ref('targeting_sums') }}
+
+),
+
+-- Who does not look at each patient's return takes one window for all: the one with the
+-- highest net benefit when everybody is called.
+window_ranks as (
+
+    select
+        sums.organization_id,
+        sums.prediction_window,
+        row_number() over (
+            partition by sums.organization_id
+            order by
+                sum(sums.total_expected_savings - sums.total_intervention_cost) desc,
+                min(windows.window_days)
+        ) as window_rank
+
+    from sums
+
+    inner join windows on sums.prediction_window = windows.prediction_window
+
+    where sums.targeting_strategy = 'random'
+
+    group by sums.organization_id, sums.prediction_window
+
+),
+
+queue as (
+
+    select
+        sums.organization_id,
+        sums.targeting_strategy,
+        sums.priority_bin,
+        sum(sums.new_patient_count) as patient_count,
+        sum(sums.total_intervention_cost) as cost,
+        sum(sums.total_expected_savings) as savings,
+        sum(sum(sums.total_intervention_cost)) over (
+            partition by sums.organization_id, sums.targeting_strategy
+            order by sums.priority_bin desc
+        ) - sum(sums.total_intervention_cost) as cost_before
+
+    from sums
+
+    inner join window_ranks
+        on
+            sums.organization_id = window_ranks.organization_id
+            and sums.prediction_window = window_ranks.prediction_window
+
+    where window_ranks.window_rank = 1 or sums.targeting_strategy = 'best'
+
+    group by 1, 2, 3
+
+),
+
+budgets as (
+
+    select
+        current_loads.organization_id,
+        grid.budget_step,
+        coalesce(sum(queue.cost), 0) as budget
+
+    from current_loads
+
+    cross join grid
+
+    left join queue
+        on
+            current_loads.organization_id = queue.organization_id
+            and grid.targeting_strategy = queue.targeting_strategy
+            and grid.lowest_bin <= queue.priority_bin
+
+    where grid.targeting_strategy = 'best'
+
+    group by 1, 2
+
+),
+
+-- At one priority the order is any: a part of the money does the same part of it.
+spent as (
+
+    select
+        budgets.organization_id,
+        grid.targeting_strategy,
+        grid.budget_step,
+        grid.least_net_per_dollar,
+        budgets.budget,
+        {%- for amount in ('patient_count', 'cost', 'savings') %}
+        cast(coalesce(
+            sum(
+                queue.{{ amount }}
+                * least(greatest((budgets.budget - cost_before) / queue.cost, 0), 1)
+            ), 0
+        ) as {{ type_double() }}) as {{ amount }}{{ "," if not loop.last }}
+        {%- endfor %}
+
+    from budgets
+
+    inner join grid on budgets.budget_step = grid.budget_step
+
+    left join queue
+        on
+            budgets.organization_id = queue.organization_id
+            and grid.targeting_strategy = queue.targeting_strategy
+
+    group by 1, 2, 3, 4, 5
+
+),
+
+final as (
+
+    select
+        organization_id,
+        targeting_strategy,
+        budget_step,
+        least_net_per_dollar,
+        budget,
+        patient_count,
+        cost as total_intervention_cost,
+        savings as total_expected_savings,
+        savings - cost as total_net_benefit,
+        100 * (savings - cost) / nullif(cost, 0) as roi_percent,
+        case
+            when max(budget) over (partition by organization_id) > 0
+                then 'somebody''s projected return is positive'
+            else 'none: no patient''s projected return is positive'
+        end as verdict
+
+    from spent
+
+)
+
+select * from final
