@@ -5,7 +5,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 from rich.console import Console
 
@@ -14,6 +15,12 @@ from python_scoring.dbt import project_environment
 
 _PYTHON = ["python_scoring", "tests", "benchmarks"]
 _SQL = ["models", "tests"]
+# Each worker has servers of its own; a file's tests share its fixtures, and conftest.py
+# says which file comes when.
+_PARALLEL = [
+    *("-n", "auto", "--maxprocesses", "4"),
+    *("--dist", "loadfile", "--no-loadscope-reorder"),
+]
 
 
 def run(console: Console, pytest_arguments: Sequence[str]) -> int:
@@ -30,34 +37,35 @@ def run(console: Console, pytest_arguments: Sequence[str]) -> int:
         0 where all passed, else 1.
     """
     python = [sys.executable, "-P", "-m"]
-    # Each worker has a server of its own; a file's tests share its fixtures.
-    parallel = ["-n", "auto", "--maxprocesses", "4", "--dist", "loadfile"]
-    everything = [*parallel, "--cov", "--cov-report=term"]
-    pytest = {"pytest": [*python, "pytest", *(pytest_arguments or everything)]}
-    checks = {
-        "ruff check": [*python, "ruff", "check", *_PYTHON],
-        "ruff format": [*python, "ruff", "format", "--check", "--diff", *_PYTHON],
-        "mypy": [*python, "mypy"],
-        "sqlfluff": [*python, "sqlfluff", "lint", "--disable-progress-bar", *_SQL],
-    }
-    chosen = pytest if pytest_arguments else {**checks, **pytest}
+    pytest = [*python, "pytest", *(pytest_arguments or _PARALLEL)]
+    sqlfluff = [*python, "sqlfluff", "lint", "--disable-progress-bar", *_SQL]
+    checks: dict[str, Callable[[], int]] = {"pytest": partial(_call, pytest)}
+    if not pytest_arguments:
+        # One core each: beside one another.
+        mypy = _start([*python, "mypy"])
+        checks = {
+            "ruff check": partial(_call, [*python, "ruff", "check", *_PYTHON]),
+            "ruff format": partial(
+                _call, [*python, "ruff", "format", "--check", "--diff", *_PYTHON]
+            ),
+            "sqlfluff": partial(_lint_sql, sqlfluff),
+            "mypy": partial(_finish, mypy),
+            **checks,
+        }
     failed = [
-        name for name, command in chosen.items() if not _passes(console, name, command)
+        name for name, check in checks.items() if not _passes(console, name, check)
     ]
     if failed:
         console.print(f"[red]failed[/] {', '.join(failed)}")
         return 1
-    console.print(f"[green]passed[/] {', '.join(chosen)}")
+    console.print(f"[green]passed[/] {', '.join(checks)}")
     return 0
 
 
-def _passes(console: Console, name: str, command: list[str]) -> bool:
+def _passes(console: Console, name: str, check: Callable[[], int]) -> bool:
     console.rule(name)
     began = time.perf_counter()
-    if name == "sqlfluff":
-        code = _lint_sql(command)
-    else:
-        code = _call(command, dict(os.environ))
+    code = check()
     console.print(f"{name}: exit {code}, {time.perf_counter() - began:.0f} s")
     return code == 0
 
@@ -74,14 +82,29 @@ def _lint_sql(command: list[str]) -> int:
             with warehouse.connect(autocommit=True) as conn:
                 warehouse.prepare(conn)
             with project_environment():
-                return _call(command, dict(os.environ))
+                return _call(command)
         finally:
             server.stop()
             os.environ.clear()
             os.environ.update(before)
 
 
-def _call(command: list[str], environment: dict[str, str]) -> int:
-    return subprocess.run(
-        command, cwd=config.PROJECT_DIR, env=environment, check=False
-    ).returncode
+def _call(command: list[str]) -> int:
+    return subprocess.run(command, cwd=config.PROJECT_DIR, check=False).returncode
+
+
+def _start(command: list[str]) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        command,
+        cwd=config.PROJECT_DIR,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def _finish(process: subprocess.Popen[str]) -> int:
+    said, _ = process.communicate()
+    print(said, end="", flush=True)
+    return process.returncode

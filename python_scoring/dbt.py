@@ -68,7 +68,10 @@ class Project:
         """
         runner = dbtRunner(manifest=self._manifest, callbacks=[self._notice])
         with project_environment():
-            result = runner.invoke([command, *_candidate_options(), *arguments])
+            # `parse` wrote the manifest: no command does so again.
+            result = runner.invoke(
+                [command, *_candidate_options(), "--no-write-json", *arguments]
+            )
         if result.exception is not None:
             raise _in_words(result)
         nodes = {

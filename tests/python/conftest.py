@@ -4,11 +4,12 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import claims
 import golden
+import once
 import pytest
 from copies import Copy, copy_project
 
@@ -20,6 +21,43 @@ from python_scoring.warehouse import Connection
 
 def _is_ours(name: str) -> bool:
     return name.startswith("PG") or name in ("RISKMART_DSN", "RISKMART_SOCKET_DIR")
+
+
+# Of the files, those that take longest, in this order: begun late, they would be all
+# that is left to do in the end. The rest is short.
+LONGEST = (
+    "test_publication",
+    "test_cli",
+    "test_backup",
+    "test_server",
+    "test_sabotage",
+    "test_plain_dbt",
+    "test_load_cohort",
+    "test_crashes",
+    "test_intake_histories",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the files in the order in which workers take them, one at a time.
+
+    One worker makes the builds for the first file, while the others have the files
+    that need none.
+    """
+    if not is_worker():
+        return
+    builds = {item.path for item in items if "built" in _fixtures(item)}
+
+    def place(item: pytest.Item) -> tuple[bool, bool, int]:
+        name = item.path.stem
+        rank = LONGEST.index(name) if name in LONGEST else len(LONGEST)
+        return rank > 0, item.path in builds, rank
+
+    items.sort(key=place)
+
+
+def _fixtures(item: pytest.Item) -> list[str]:
+    return item.fixturenames if isinstance(item, pytest.Function) else []
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -37,7 +75,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 @pytest.fixture(scope="session")
 def database_server(home: Path) -> None:
     """The embedded server of the session, running; `home` stops it."""
-    server.start()
+    once.start_server()
 
 
 @pytest.fixture
@@ -82,28 +120,46 @@ def project_copy(home: Path, tmp_path_factory: pytest.TempPathFactory) -> Copy:
 
 
 @pytest.fixture(scope="session")
-def server_of_builds(project_copy: Copy) -> Iterator[Copy]:
-    """The server that holds the built databases."""
+def server_of_builds(
+    project_copy: Copy, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Copy]:
+    """The server that holds the built databases, each of them made once a run."""
+    everybodys = tmp_path_factory.getbasetemp().parent / "builds"
     try:
+        with project_copy.in_force():
+            if is_worker():
+                once.share(everybodys, lambda: make_builds(project_copy))
+            else:
+                make_builds(project_copy)
         yield project_copy
     finally:
         with project_copy.in_force():
             forget_server()
 
 
+def make_builds(copy: Copy) -> None:
+    """Build, and where workers share it all, what `filled` is too."""
+    once.start_server()
+    pipeline.build(is_published=False)
+    untouched = copy.rename("untouched")
+    untouched.clone("built").published()
+    if is_worker():
+        fill(untouched)
+
+
 @pytest.fixture(scope="session")
 def built(server_of_builds: Copy) -> Copy:
     """One full build: "untouched", a candidate to clone; and it published, to read."""
-    copy = server_of_builds
-    with copy.in_force():
-        pipeline.build(is_published=False)
-    copy.rename("untouched")
-    return copy.clone("built").published()
+    return replace(server_of_builds, database="built")
 
 
 @pytest.fixture(scope="session")
 def filled(built: Copy) -> Copy:
     """Published with two more organizations: the golden patients, and claims."""
+    return replace(built, database="filled") if is_worker() else fill(built)
+
+
+def fill(built: Copy) -> Copy:
     copy = built.clone(config.DATABASE)
     with copy.in_force():
         golden.load()
@@ -114,6 +170,11 @@ def filled(built: Copy) -> Copy:
         golden.inject_scores()
         copy.run("build", "--exclude-resource-type", "unit_test")
     return copy.rename("filled").published()
+
+
+def is_worker() -> bool:
+    """Whether others run tests beside us, who need the same builds."""
+    return "PYTEST_XDIST_WORKER" in os.environ
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ import random
 from collections.abc import Iterator
 from dataclasses import replace
 
+import once
 import pytest
 from conftest import forget_server
 from copies import Copy
@@ -53,6 +54,10 @@ def warehouse_to_kill(
         try:
             restore.restore(saved.folder)
             with warehouse.connect(autocommit=True) as conn:
+                # Killed in earnest: unlike the servers of other tests it keeps what
+                # was committed.
+                for name in once.NOTHING_TO_LOSE:
+                    assert conn.execute(f"show {name}".encode()).fetchone() == ("on",)
                 publish_clone(conn)
             targets = {target.name: target for target in commands.targets(folder)}
             for name in ("load", "score"):

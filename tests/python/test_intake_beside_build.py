@@ -48,7 +48,7 @@ def test_a_build_does_not_wait_for_who_has_read_the_registry(clone: Copy) -> Non
     """Who has read it and waits to write to it would wait for the build in turn."""
     clone.published()
     with warehouse.connect() as intake:
-        intake.execute("set idle_in_transaction_session_timeout = '60s'")
+        intake.execute("set idle_in_transaction_session_timeout = '300s'")
         intake.execute("select count(*) from raw.patient_registry")
         clone.run("run", "--select", "patient_registry")
         # Had the build altered the table, it would have waited until we were cut off.

@@ -160,7 +160,7 @@ def test_ctrl_c_in_the_middle_of_a_build(clone: Copy, sent: signal.Signals) -> N
         time.sleep(0.05)
     time.sleep(1)
     process.send_signal(sent)
-    _, said = process.communicate(timeout=60)
+    _, said = process.communicate(timeout=600)
     assert process.returncode == 2, said
     assert "interrupted; what was committed stands" in said
     assert "Traceback" not in said

@@ -62,11 +62,11 @@ def publishing(build_id: int | None = None, **options: Any) -> Iterator[list[str
 
     thread = threading.Thread(target=work)
     thread.start()
-    assert is_told.wait(timeout=60)
+    assert is_told.wait(timeout=600)
     try:
         yield told
     finally:
-        thread.join(timeout=60)
+        thread.join(timeout=600)
     assert not failed
 
 

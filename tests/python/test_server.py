@@ -78,7 +78,7 @@ def other_process() -> Iterator[subprocess.Popen[bytes]]:
         process.kill()
 
 
-def test_is_private_and_durable(database_server: None) -> None:
+def test_is_private_and_durable(started: Path) -> None:
     assert stat.S_IMODE(config.data_dir().stat().st_mode) == 0o700
     assert value_of("show server_version_num") >= "180000"  # type: ignore[operator]
     assert value_of("show listen_addresses") == ""
