@@ -54,7 +54,8 @@ expected as (
         grid.baseline_date,
         grid.enrolled_count as ever_enrolled_count,
         {% for column in [
-            'eligible_count', 'known_count', 'treatment_count', 'treatment_readmissions',
+            'eligible_count', 'known_count', 'treatment_count',
+            'treatment_readmissions',
             'treatment_enrolled_count', 'control_count', 'control_readmissions',
             'control_enrolled_count', 'intervention_cost', 'projected_savings'
         ] %}
