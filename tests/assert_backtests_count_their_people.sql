@@ -2,6 +2,16 @@
 
 with
 
+populations as (
+
+    select 'everybody' as population
+
+    union all
+
+    select 'target_list' as population
+
+),
+
 expected as (
 
     select
@@ -22,11 +32,7 @@ expected as (
 
     cross join {{ ref('prediction_windows') }} as windows
 
-    cross join (
-        select 'everybody' as population
-        union all
-        select 'target_list' as population
-    ) as populations
+    cross join populations
 
     left join {{ ref('int_past_projections') }} as past
         on
@@ -64,7 +70,8 @@ where
         backtests.organization_id = expected.organization_id
         and backtests.as_of_date = expected.as_of_date
         and backtests.score_month
-        = backtests.as_of_date - cast(extract(day from backtests.as_of_date) as integer) + 1
+        = backtests.as_of_date
+        - cast(extract(day from backtests.as_of_date) as integer) + 1
         and backtests.scored_count = expected.scored_count
         and backtests.patient_count = expected.patient_count
         and backtests.observed_readmissions = expected.observed_readmissions
@@ -91,7 +98,7 @@ where
         - greatest(expected.observed_readmissions, 0) * power(
             1 - 1 / (9.0 * greatest(expected.observed_readmissions, 1))
             - 1.959963984540054 / 3
-            / sqrt(cast(greatest(expected.observed_readmissions, 1) as {{ type_double() }})),
+            / sqrt(greatest(expected.observed_readmissions, 1)),
             3
         )
     ) > 1e-6
@@ -100,15 +107,25 @@ where
         - (expected.observed_readmissions + 1) * power(
             1 - 1 / (9.0 * (expected.observed_readmissions + 1))
             + 1.959963984540054 / 3
-            / sqrt(cast(expected.observed_readmissions + 1 as {{ type_double() }})),
+            / sqrt(expected.observed_readmissions + 1),
             3
         )
     ) > 1e-6
-    {% for end in ['', '_lower', '_upper'] %}
-        or (backtests.supported_savings{{ end }} is null)
-        <> (backtests.observed_ratio{{ end }} is null)
-        or abs(
-            backtests.supported_savings{{ end }}
-            - backtests.projected_savings * backtests.observed_ratio{{ end }}
-        ) > 1e-6 * greatest(1, backtests.projected_savings)
-    {% endfor %}
+    or (backtests.supported_savings is null)
+    <> (backtests.observed_ratio is null)
+    or abs(
+        backtests.supported_savings
+        - backtests.projected_savings * backtests.observed_ratio
+    ) > 1e-6 * greatest(1, backtests.projected_savings)
+    or (backtests.supported_savings_lower is null)
+    <> (backtests.observed_ratio_lower is null)
+    or abs(
+        backtests.supported_savings_lower
+        - backtests.projected_savings * backtests.observed_ratio_lower
+    ) > 1e-6 * greatest(1, backtests.projected_savings)
+    or (backtests.supported_savings_upper is null)
+    <> (backtests.observed_ratio_upper is null)
+    or abs(
+        backtests.supported_savings_upper
+        - backtests.projected_savings * backtests.observed_ratio_upper
+    ) > 1e-6 * greatest(1, backtests.projected_savings)

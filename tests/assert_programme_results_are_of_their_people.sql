@@ -54,11 +54,12 @@ expected as (
         grid.baseline_date,
         grid.enrolled_count as ever_enrolled_count,
         {% for column in [
-            'eligible_count', 'known_count', 'treatment_count', 'treatment_readmissions',
+            'eligible_count', 'known_count', 'treatment_count',
+            'treatment_readmissions',
             'treatment_enrolled_count', 'control_count', 'control_readmissions',
             'control_enrolled_count', 'intervention_cost', 'projected_savings'
         ] %}
-            coalesce(counted.{{ column }}, 0) as {{ column }},
+        coalesce(counted.{{ column }}, 0) as {{ column }},
         {% endfor %}
         counted.enrolled_before_rate,
         counted.enrolled_after_rate,
@@ -100,7 +101,7 @@ where
         'treatment_enrolled_count', 'control_count', 'control_readmissions',
         'control_enrolled_count'
     ] %}
-        or results.{{ column }} is distinct from expected.{{ column }}
+    or results.{{ column }} is distinct from expected.{{ column }}
     {% endfor %}
     {% for column, value in {
         'intervention_cost': 'expected.intervention_cost',
@@ -133,7 +134,7 @@ where
             '(100 * (results.measured_savings_upper'
             ~ ' / nullif(results.intervention_cost, 0) - 1))'
     }.items() %}
-        or (results.{{ column }} is null) <> ({{ value }} is null)
-        or abs(results.{{ column }} - {{ value }})
-        > 1e-6 * greatest(1, abs({{ value }}))
+    or (results.{{ column }} is null) <> ({{ value }} is null)
+    or abs(results.{{ column }} - {{ value }})
+    > 1e-6 * greatest(1, abs({{ value }}))
     {% endfor %}

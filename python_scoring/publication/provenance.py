@@ -20,6 +20,7 @@ select jsonb_build_object(
     'loads', (
         select coalesce(jsonb_agg(load_id order by load_id), '[]') from raw.loads
     ),
+    'last_enrolment_load_id', (select max(load_id) from raw.enrolment_loads),
     'last_batch_id', (select max(batch_id) from raw.prediction_batches)
 )
 """
@@ -41,7 +42,7 @@ def seed_hashes() -> dict[str, str]:
 
 
 def inputs(conn: Connection) -> dict[str, Any]:
-    """Return what the marts are made from: seeds, loads, the last scoring batch."""
+    """Return what the marts are made from: seeds, loads, the last batch."""
     row = conn.execute(_RAW_INPUTS.encode()).fetchone()
     return {"seeds": seed_hashes(), **(row[0] if row else {})}
 

@@ -19,6 +19,8 @@ GRIDS = {
     "dept_risk_distribution": 150,
     "high_risk_by_department": 60,
     "roi_by_department": 30,
+    "programme_holdout_balance": 50,
+    "programme_results": 3,
     "org_tier_summary_suppressed": 15,
     "tier_migration_suppressed": 75,
     "dept_risk_distribution_suppressed": 150,
@@ -29,6 +31,7 @@ MARTS = {
     *("organizations", "departments", "patients", "patient_features", "builds"),
     *("predictions", "prediction_history"),
     *("financial_projections", "positive_roi_patients"),
+    *("programme_holdout", "projection_backtests"),
 }
 # Has rows once a cohort took the place of one that was scored.
 MAY_BE_EMPTY = {"tier_change_sums"}

@@ -54,16 +54,20 @@ counted as (
         prediction_window,
         analysis,
         cast(
-            coalesce(sum(known_count) filter (where is_exposed), 0) as {{ dbt.type_bigint() }}
+            coalesce(sum(known_count) filter (where is_exposed), 0)
+            as {{ dbt.type_bigint() }}
         ) as exposed_count,
         cast(
-            coalesce(sum(event_count) filter (where is_exposed), 0) as {{ dbt.type_bigint() }}
+            coalesce(sum(event_count) filter (where is_exposed), 0)
+            as {{ dbt.type_bigint() }}
         ) as exposed_events,
         cast(
-            coalesce(sum(known_count) filter (where not is_exposed), 0) as {{ dbt.type_bigint() }}
+            coalesce(sum(known_count) filter (where not is_exposed), 0)
+            as {{ dbt.type_bigint() }}
         ) as other_count,
         cast(
-            coalesce(sum(event_count) filter (where not is_exposed), 0) as {{ dbt.type_bigint() }}
+            coalesce(sum(event_count) filter (where not is_exposed), 0)
+            as {{ dbt.type_bigint() }}
         ) as other_events
 
     from both_analyses

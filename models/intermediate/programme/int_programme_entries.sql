@@ -37,7 +37,7 @@ ranked as (
         eligible.load_id,
         row_number() over (
             partition by programmes.programme_code, eligible.patient_id
-            order by eligible.as_of_date, eligible.load_id desc
+            order by eligible.as_of_date asc, eligible.load_id desc
         ) as place
 
     from programmes

@@ -81,7 +81,8 @@ final as (
         assigned.other_rate - totals.control_before_rate as control_change,
         'People are enrolled after a bad spell and get better without any programme '
         || '(regression to the mean): before_after_change is no effect. '
-        || 'control_change came about with no programme at all.' as before_after_caution,
+        || 'control_change came about with no programme at all.'
+            as before_after_caution,
 
         coalesce(totals.intervention_cost, 0) as intervention_cost,
         coalesce(totals.projected_savings, 0) as projected_savings,
