@@ -1,7 +1,7 @@
--- Of each patient's windows, those that a growing budget comes to: the upper convex hull
--- of cost and net benefit, from doing nothing on. Its steps bring ever less a dollar; so
--- to take all steps above some return per dollar is the best one can do with what they
--- cost (Lagrange): any other choice gains less a dollar than it gives up.
+-- Of each patient's windows, those that a growing budget comes to: the upper convex
+-- hull of cost and net benefit, from doing nothing on. Its steps bring ever less a
+-- dollar; so to take all steps above some return per dollar is the best one can do with
+-- what they cost (Lagrange): any other choice gains less a dollar than it gives up.
 
 with
 
