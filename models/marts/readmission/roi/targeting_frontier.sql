@@ -1,3 +1,7 @@
+{#- How much of a priority the budget reaches. -#}
+{%- set share %}least(
+                greatest((budgets.budget - queue.spend_before) / queue.spend, 0), 1
+            ){% endset -%}
 with
 
 current_loads as (
@@ -91,7 +95,7 @@ budgets as (
 
 ),
 
--- At one priority the order is any: a part of the money does the same part of it.
+-- At one priority any order is as good: part of the money does the same part of it.
 spent as (
 
     select
@@ -100,15 +104,9 @@ spent as (
         grid.budget_step,
         max(grid.least_net_per_dollar) as least_net_per_dollar,
         budgets.budget,
-        {%- for amount in ('patient_count', 'spend', 'savings') %}
-        coalesce(
-            sum(
-                queue.{{ amount }} * least(
-                    greatest((budgets.budget - queue.spend_before) / queue.spend, 0), 1
-                )
-            ), 0
-        ) as {{ amount }}{{ "," if not loop.last }}
-        {%- endfor %}
+        coalesce(sum(queue.patient_count * {{ share }}), 0) as patient_count,
+        coalesce(sum(queue.spend * {{ share }}), 0) as spend,
+        coalesce(sum(queue.savings * {{ share }}), 0) as savings
 
     from budgets
 
