@@ -1,5 +1,5 @@
--- With the same money no other strategy brings more, and each further budget of the best
--- one adds to its net benefit.
+-- With the same money no other strategy brings more, and each further budget of the
+-- best one adds to its net benefit.
 
 with
 

@@ -1,5 +1,5 @@
--- A patient's steps bring ever less a dollar and add up to the window with the highest net
--- benefit; who has a positive return has steps, and nobody else.
+-- A patient's steps bring ever less a dollar and add up to the window with the highest
+-- net benefit; who has a positive return has steps, and nobody else.
 
 with
 
@@ -13,7 +13,7 @@ steps as (
 
     window
         patient_steps as (
-            partition by patient_id order by net_per_dollar desc, prediction_window
+            partition by patient_id order by net_per_dollar desc, prediction_window asc
         )
 
 ),

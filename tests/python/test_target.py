@@ -82,7 +82,10 @@ def test_no_money_is_no_error(base: Copy, riskmart: Run) -> None:
 
 
 def test_no_positive_return_says_none(clone: Copy, riskmart: Run) -> None:
-    clone.execute("update candidate.financial_projections set window_cost = 0")
+    clone.execute(
+        "update candidate.financial_projections"
+        " set window_cost = 0, addressable_cost = 0"
+    )
     clone.published()
     done = riskmart("target", "--org", "BASELINE", "--budget", "5000")
     assert done.code == 0
@@ -126,7 +129,7 @@ def test_an_unknown_organization_is_refused(base: Copy, riskmart: Run) -> None:
 def test_an_organization_without_patients_is_refused(
     clone: Copy, riskmart: Run
 ) -> None:
-    clone.execute("update candidate.financial_projections set organization_id = 2")
+    clone.execute("truncate candidate.financial_projections cascade")
     clone.published()
     done = riskmart("target", "--org", "BASELINE", "--budget", "5")
     assert done.code == 2

@@ -11,7 +11,9 @@ scenarios as (
 
 base as (
 
-    select * from scenarios where scenario = 'base'
+    select * from scenarios
+
+    where scenario = 'base'
 
 ),
 

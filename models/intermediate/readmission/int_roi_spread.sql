@@ -1,26 +1,32 @@
 {{ config(materialized='table', post_hook='analyze {{ this }}') }}
 
 -- How far savings may be from the projection when none of the factors is known. Below
--- the median the logarithm of a factor is spread as the conservative scenario says, above
--- it as the optimistic one does; independent spreads add up in squares.
+-- the median a factor's logarithm is spread as the conservative scenario says, above it
+-- as the optimistic one does; independent spreads add up in squares.
 
 with
 
 conservative as (
 
-    select * from {{ ref('int_roi_scenarios') }} where scenario = 'conservative'
+    select * from {{ ref('int_roi_scenarios') }}
+
+    where scenario = 'conservative'
 
 ),
 
 base as (
 
-    select * from {{ ref('int_roi_scenarios') }} where scenario = 'base'
+    select * from {{ ref('int_roi_scenarios') }}
+
+    where scenario = 'base'
 
 ),
 
 optimistic as (
 
-    select * from {{ ref('int_roi_scenarios') }} where scenario = 'optimistic'
+    select * from {{ ref('int_roi_scenarios') }}
+
+    where scenario = 'optimistic'
 
 ),
 

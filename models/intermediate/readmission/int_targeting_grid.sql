@@ -1,7 +1,7 @@
 {{ config(materialized='table', post_hook='analyze {{ this }}') }}
 
--- Nobody first, then every step that brings at least so much a dollar: the threshold goes
--- down by a fourth root of two, and at the end to nothing.
+-- Nobody first, then every step that brings at least so much a dollar: the threshold
+-- goes down by a fourth root of two, and at the end to nothing.
 
 with
 

@@ -14,17 +14,29 @@ rates as (
 
 wanted as (
 
-    select 'conservative' as scenario, cast(null as {{ dbt.type_string() }}) as lower_one
+    select
+        'conservative' as scenario,
+        cast(null as {{ dbt.type_string() }}) as lower_one
     union all
-    select 'base' as scenario, 'conservative' as lower_one
+    select
+        'base' as scenario,
+        'conservative' as lower_one
     union all
-    select 'optimistic' as scenario, 'base' as lower_one
+    select
+        'optimistic' as scenario,
+        'base' as lower_one
 
 ),
 
 counted as (
 
-    select scenario, count(*) as row_count from scenarios group by scenario
+    select
+        scenario,
+        count(*) as row_count
+
+    from scenarios
+
+    group by scenario
 
 ),
 

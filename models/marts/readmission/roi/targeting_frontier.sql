@@ -1,14 +1,14 @@
+{#- How much of a priority the budget reaches. -#}
+{%- set share %}least(
+                greatest((budgets.budget - queue.spend_before) / queue.spend, 0), 1
+            ){% endset -%}
 with
 
 current_loads as (
 
-    select * from {{ ref('int_cohort_loads') }} where is_current
+    select * from {{ ref('int_cohort_loads') }}
 
-),
-
-windows as (
-
-    select * from {{ ref('prediction_windows') }}
+    where is_current
 
 ),
 
@@ -24,27 +24,24 @@ sums as (
 
 ),
 
--- Who does not look at each patient's return takes one window for all: the one with the
--- highest net benefit when everybody is called.
+-- Who does not look at each patient takes one window for all: where all net the most.
 window_ranks as (
 
     select
-        sums.organization_id,
-        sums.prediction_window,
+        organization_id,
+        prediction_window,
         row_number() over (
-            partition by sums.organization_id
+            partition by organization_id
             order by
-                sum(sums.total_expected_savings - sums.total_intervention_cost) desc,
-                min(windows.window_days)
+                sum(total_expected_savings - total_intervention_cost) desc,
+                prediction_window asc
         ) as window_rank
 
     from sums
 
-    inner join windows on sums.prediction_window = windows.prediction_window
+    where targeting_strategy = 'random'
 
-    where sums.targeting_strategy = 'random'
-
-    group by sums.organization_id, sums.prediction_window
+    group by organization_id, prediction_window
 
 ),
 
@@ -55,12 +52,12 @@ queue as (
         sums.targeting_strategy,
         sums.priority_bin,
         sum(sums.new_patient_count) as patient_count,
-        sum(sums.total_intervention_cost) as cost,
+        sum(sums.total_intervention_cost) as spend,
         sum(sums.total_expected_savings) as savings,
         sum(sum(sums.total_intervention_cost)) over (
             partition by sums.organization_id, sums.targeting_strategy
             order by sums.priority_bin desc
-        ) - sum(sums.total_intervention_cost) as cost_before
+        ) - sum(sums.total_intervention_cost) as spend_before
 
     from sums
 
@@ -71,7 +68,7 @@ queue as (
 
     where window_ranks.window_rank = 1 or sums.targeting_strategy = 'best'
 
-    group by 1, 2, 3
+    group by sums.organization_id, sums.targeting_strategy, sums.priority_bin
 
 ),
 
@@ -80,7 +77,7 @@ budgets as (
     select
         current_loads.organization_id,
         grid.budget_step,
-        coalesce(sum(queue.cost), 0) as budget
+        coalesce(sum(queue.spend), 0) as budget
 
     from current_loads
 
@@ -94,27 +91,22 @@ budgets as (
 
     where grid.targeting_strategy = 'best'
 
-    group by 1, 2
+    group by current_loads.organization_id, grid.budget_step
 
 ),
 
--- At one priority the order is any: a part of the money does the same part of it.
+-- At one priority any order is as good: part of the money does the same part of it.
 spent as (
 
     select
         budgets.organization_id,
         grid.targeting_strategy,
         grid.budget_step,
-        grid.least_net_per_dollar,
+        max(grid.least_net_per_dollar) as least_net_per_dollar,
         budgets.budget,
-        {%- for amount in ('patient_count', 'cost', 'savings') %}
-        cast(coalesce(
-            sum(
-                queue.{{ amount }}
-                * least(greatest((budgets.budget - cost_before) / queue.cost, 0), 1)
-            ), 0
-        ) as {{ type_double() }}) as {{ amount }}{{ "," if not loop.last }}
-        {%- endfor %}
+        coalesce(sum(queue.patient_count * {{ share }}), 0) as patient_count,
+        coalesce(sum(queue.spend * {{ share }}), 0) as spend,
+        coalesce(sum(queue.savings * {{ share }}), 0) as savings
 
     from budgets
 
@@ -125,7 +117,11 @@ spent as (
             budgets.organization_id = queue.organization_id
             and grid.targeting_strategy = queue.targeting_strategy
 
-    group by 1, 2, 3, 4, 5
+    group by
+        budgets.organization_id,
+        budgets.budget,
+        grid.targeting_strategy,
+        grid.budget_step
 
 ),
 
@@ -138,10 +134,10 @@ final as (
         least_net_per_dollar,
         budget,
         patient_count,
-        cost as total_intervention_cost,
+        spend as total_intervention_cost,
         savings as total_expected_savings,
-        savings - cost as total_net_benefit,
-        100 * (savings - cost) / nullif(cost, 0) as roi_percent,
+        savings - spend as total_net_benefit,
+        100 * (savings - spend) / nullif(spend, 0) as roi_percent,
         case
             when max(budget) over (partition by organization_id) > 0
                 then 'somebody''s projected return is positive'

@@ -1,7 +1,7 @@
--- Of each patient's windows, those that a growing budget comes to: the upper convex hull
--- of cost and net benefit, from doing nothing on. Its steps bring ever less a dollar, so
--- that taking all steps above some return per dollar is the best one can do with what
--- they cost (Lagrange): any other choice gains less a dollar than it gives up.
+-- Of each patient's windows, those that a growing budget comes to: the upper convex
+-- hull of cost and net benefit, from doing nothing on. Its steps bring ever less a
+-- dollar; so to take all steps above some return per dollar is the best one can do with
+-- what they cost (Lagrange): any other choice gains less a dollar than it gives up.
 
 with
 
@@ -25,7 +25,7 @@ ranked as (
         *,
         max(net_benefit) over (
             partition by patient_id
-            order by intervention_cost, net_benefit desc, prediction_window
+            order by intervention_cost asc, net_benefit desc, prediction_window asc
             rows between unbounded preceding and 1 preceding
         ) as best_for_less
 

@@ -29,7 +29,7 @@ groups as (
 
     from projections
 
-    group by 1, 2, 3, 4
+    group by organization_id, prediction_window, risk_tier, cost_bin
 
 ),
 
