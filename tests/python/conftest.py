@@ -32,9 +32,15 @@ LONGEST = (
     "test_server",
     "test_sabotage",
     "test_plain_dbt",
-    "test_load_cohort",
     "test_crashes",
     "test_intake_histories",
+    "test_gates",
+    "test_rules",
+    "test_publication_cli",
+    "test_evaluation",
+    "test_load_cohort",
+    "test_real_outcomes",
+    "test_generator",
 )
 
 
