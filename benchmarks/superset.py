@@ -52,7 +52,10 @@ class Superset:
         """Make the virtual environment, unless it is there."""
         if not (self.folder / "venv" / "bin" / "superset").exists():
             venv.create(self.folder / "venv", with_pip=True)
-            wanted = [f"apache-superset=={VERSION}", "psycopg2-binary"]
+            # Superset 6.1 uses two packages without asking for them, and does not
+            # know the newer Flask-Caching that it lets in.
+            more = ["psycopg2-binary", "cachetools", "rich", "flask-caching<2.4"]
+            wanted = [f"apache-superset=={VERSION}", *more]
             self._call(self.python, "-m", "pip", "install", "--quiet", *wanted)
 
     def prepare(self) -> None:

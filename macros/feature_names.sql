@@ -2,7 +2,7 @@
 {% macro feature_names() %}
     {% set mart = graph.nodes.values()
         | selectattr("resource_type", "equalto", "model")
-        | selectattr("name", "equalto", "patient_features")
+        | selectattr("alias", "equalto", "patient_features")
         | first if execute else none %}
     {% set names = mart.columns | list if mart else [] %}
     {% do return(names | reject("in", ["patient_id", "organization_id", "index_date"]) | list) %}

@@ -12,7 +12,8 @@
     {% endif %}
     {% set name = modules.re.findall("\\w+", to)[-1] %}
     {% for node in graph.nodes.values() if node.resource_type == "model" and (
-        node.name == name if is_ref else (node.defer_relation or {}).relation_name == to
+        node.name == name and node.version == node.latest_version if is_ref
+        else (node.defer_relation or {}).relation_name == to
     ) %}
         {% do return(api.Relation.create(
             database=node.database, schema=node.schema, identifier=node.alias

@@ -100,7 +100,7 @@ class Path:
         if kind == "view" and node.name in _FILLED:
             kind = "table"
         return Step(
-            node.name,
+            _name(node),
             kind,
             self._place(node),
             tuple(node.columns),
@@ -112,7 +112,7 @@ class Path:
         """Where the build has a model's rows."""
         if node.schema == CANDIDATE_SCHEMA:
             return f'{BUILD}."{node.alias}"'
-        return f'"{self.copies}"."{node.name}"'
+        return f'"{self.copies}"."{_name(node)}"'
 
     def _statement(self, uid: str) -> str:
         statement = self.compiled[uid]
@@ -140,7 +140,7 @@ class Path:
             yield Step(_temporary(node), "stand_in", place)
         elif node.schema != CANDIDATE_SCHEMA and (not role or role == "sums"):
             keys = tuple(self._keys(uid))
-            yield Step(node.name, "input", place, key_columns=keys)
+            yield Step(_name(node), "input", place, key_columns=keys)
 
     def _keys(self, uid: str) -> Iterable[str]:
         """Columns of the primary key, or of the test that they are unique."""
@@ -217,4 +217,11 @@ def _is_standing_in(node: Any) -> bool:
 def _temporary(node: Any) -> str:
     """Name a node's temporary table; a source may be called like a model."""
     prefix = "raw_" if node.resource_type.value == "source" else ""
-    return f"{prefix}{node.name}"
+    return f"{prefix}{_name(node)}"
+
+
+def _name(node: Any) -> str:
+    """Name a node's step; an earlier version of a mart stands beside the latest."""
+    version = getattr(node, "version", None)
+    is_latest = version == getattr(node, "latest_version", None)
+    return str(node.name if is_latest else node.alias)

@@ -99,7 +99,9 @@ def direction_fault(model: Node) -> str | None:
 
 
 def file_fault(model: Node) -> str | None:
-    wanted = Path(model["original_file_path"]).with_suffix(".yml")
+    path = Path(model["original_file_path"])
+    # All versions of a mart are described in one file.
+    wanted = path.with_name(re.sub(r"_v\d+$", "", path.stem) + ".yml")
     given = (model["patch_path"] or "").removeprefix("riskmart://")
     return None if given == str(wanted) else f"described in {given or 'no file'}"
 
