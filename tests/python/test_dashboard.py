@@ -79,7 +79,7 @@ def test_a_page_shows_data_with_twins_and_without_errors(
     page = look("", title)
     page.page.locator(".rm-table tbody tr").first.wait_for(state="attached")
     charts = page.page.locator('[data-testid="stVegaLiteChart"]')
-    drawn = page.page.locator('[data-testid="stVegaLiteChart"] canvas')
+    drawn = page.page.locator('[data-testid="stVegaLiteChart"] :is(canvas, svg)')
     twins = page.page.locator("details.rm-twin table")
     if title != "Target list":
         drawn.first.wait_for()
