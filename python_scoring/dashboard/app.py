@@ -33,6 +33,7 @@ _STYLE = """
 [data-testid="stCaptionContainer"], [data-testid="stCaptionContainer"] p {
     color: #444 !important; }
 [data-testid="stMainBlockContainer"] { padding: 3rem 2rem; }
+[data-testid="stIconMaterial"] { color: #444 !important; }
 h1 { font-size: 2rem !important; } h2 { font-size: 1.45rem !important; }
 h3 { font-size: 1.1rem !important; }
 a:focus-visible, button:focus-visible, summary:focus-visible {

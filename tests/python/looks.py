@@ -95,8 +95,15 @@ class Look:
         box = self.page.get_by_role("combobox", name=label)
         for option in options:
             box.click()
+            # A long list holds no more than one sees of it.
+            box.press_sequentially(option)
             self.page.get_by_role("option", name=option, exact=True).click()
         self.page.keyboard.press("Escape")
+
+    def window(self, days: int) -> None:
+        """Choose a window."""
+        group = self.page.get_by_role("radiogroup", name="Window")
+        group.get_by_text(f"{days} days", exact=True).click()
 
     def fill(self, label: str, value: str) -> None:
         """Type into a field, and leave it."""
