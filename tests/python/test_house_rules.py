@@ -344,7 +344,7 @@ def test_exposures_say_whose_they_are_and_read_published_marts(
     assert {exposure["name"] for exposure in exposures} == {
         *("dashboard_overview", "dashboard_departments", "dashboard_target_list"),
         *("dashboard_patient", "dashboard_model_trust", "dashboard_what_if"),
-        *("report", "superset_bundle"),
+        *("report", "superset_bundle", "target_command"),
     }
     for exposure in exposures:
         assert exposure["owner"]["name"]
