@@ -88,7 +88,8 @@ class Superset:
     def ask(self) -> dict[str, Any]:
         """Ask Superset for the data of each chart."""
         script = Path(__file__).with_name("superset_check.py")
-        told = self._call(self.python, str(script), SLUG)
+        # -P: beside the script there is a module that is called superset too.
+        told = self._call(self.python, "-P", str(script), SLUG)
         [line] = [x for x in told.splitlines() if x.startswith("ANSWERS ")]
         answers: dict[str, Any] = json.loads(line.removeprefix("ANSWERS "))
         return answers
