@@ -4,6 +4,7 @@ It holds sums and rates alone. Lists of people stay where they can be taken away
 somebody again.
 """
 
+import re
 from collections.abc import Callable, Iterator
 from html import escape
 
@@ -91,14 +92,26 @@ def _section(title: str, section: Section, reader: Reader, organization: int) ->
         said = f'<p class="rm-note">{escape(str(error))}</p>'
     if not shown and not said:
         said = '<p class="rm-note">Nothing to show.</p>'
-    return f"<h3>{escape(title)}</h3>{said}{''.join(map(_picture, shown.values()))}"
+    place = f"{organization}-{list(_SECTIONS).index(title)}"
+    drawn = "".join(
+        _picture(picture, f"{place}-{number}")
+        for number, picture in enumerate(shown.values())
+    )
+    return f"<h3>{escape(title)}</h3>{said}{drawn}"
 
 
-def _picture(picture: Picture) -> str:
+def _own_ids(svg: str, prefix: str) -> str:
+    """Name what a drawing refers to apart from that of the others in the file."""
+    return re.sub(r'(\bid="|url\(#|href="#)', rf"\g<1>{prefix}", svg)
+
+
+def _picture(picture: Picture, number: str) -> str:
     note = f'<p class="rm-note">{escape(picture.note)}</p>' if picture.note else ""
     drawn = ""
     if picture.chart is not None:
-        svg = vl_convert.vegalite_to_svg(picture.chart.to_dict())
+        svg = _own_ids(
+            vl_convert.vegalite_to_svg(picture.chart.to_dict()), f"picture{number}-"
+        )
         label = f'role="img" aria-label="{escape(picture.title)}"'
         drawn = f"<figure {label}>{svg}</figure>"
     return (

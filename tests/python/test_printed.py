@@ -61,7 +61,10 @@ def test_a_report_stands_alone(shown: Copy, riskmart: Run, tmp_path: Path) -> No
     outline = _Outline()
     outline.feed(text)
     assert outline.addresses == []
-    assert not re.search(r"url\(|@import|<script|<link", text)
+    assert not re.search(r"url\((?!#)|@import|<script|<link", text)
+    ids = re.findall(r'\bid="([^"]+)"', text)
+    assert len(ids) == len(set(ids)) > 0
+    assert set(re.findall(r"url\(#([^)]+)\)", text)) <= set(ids)
     assert outline.counts["svg"] >= 15
     assert outline.counts["table"] >= outline.counts["svg"]
     assert outline.counts["caption"] == outline.counts["table"]
