@@ -16,6 +16,8 @@ GRIDS = {
     "org_tier_summary": 15,
     "tier_migration": 75,
     "roi_aggregations": 3,
+    "roi_scenario_totals": 9,
+    "targeting_frontier": 152,
     "dept_risk_distribution": 150,
     "high_risk_by_department": 60,
     "roi_by_department": 30,
@@ -32,11 +34,13 @@ MARTS = {
     *("predictions", "prediction_history"),
     *("financial_projections", "positive_roi_patients"),
     *("programme_holdout", "projection_backtests"),
+    *("roi_uncertainty", "targeting_steps", "targeting_sums"),
 }
 # Has rows once a cohort took the place of one that was scored.
 MAY_BE_EMPTY = {"tier_change_sums"}
 # What is no organization's.
 SHARED = {"departments", "builds", "reason_words"}
+SHARED |= {"intervention_evidence", "roi_assumptions"}
 needs_claims = pytest.mark.skipif(
     not claims.are_there(), reason=f"needs the claims in {claims.FOLDER}"
 )

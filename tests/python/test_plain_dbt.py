@@ -270,6 +270,8 @@ def test_slim_ci_builds_what_was_touched_on_what_is_published(beside: Plain) -> 
     touched |= {"roi_sums", "roi_aggregations", "roi_by_department"}
     touched |= {"programme_holdout", "programme_holdout_sums"}
     touched |= {"programme_holdout_balance"}
+    touched |= {"roi_uncertainty", "roi_scenario_totals"}
+    touched |= {"targeting_steps", "targeting_sums", "targeting_frontier"}
     # They go by each other, so that none tells more than the others.
     touched |= {
         *("roi_by_department_suppressed", "dept_risk_distribution_suppressed"),

@@ -54,6 +54,15 @@ MARTS = {
     "projection_backtests": ("status = 'measured'", "status <> 'measured'"),
     "risk_sums": ("true",),
     "roi_sums": ("true",),
+    "intervention_evidence": ("true",),
+    "roi_assumptions": ("true",),
+    "roi_uncertainty": ("true", "break_even_success_rate is null"),
+    "roi_scenario_totals": tuple(
+        f"scenario = '{s}'" for s in ("conservative", "base", "optimistic")
+    ),
+    "targeting_steps": ("previous_window is null", "previous_window is not null"),
+    "targeting_sums": ("targeting_strategy = 'best'", "targeting_strategy = 'random'"),
+    "targeting_frontier": ("targeting_strategy = 'best' and budget > 0",),
     **dict.fromkeys(
         (
             *("model_candidates", "model_metrics", "model_calibration"),

@@ -8,7 +8,11 @@ scenarios as (
 
 rates as (
 
-    select max(success_rate) as highest_success_rate from {{ ref('success_rates') }}
+    select max(success_rate) as highest_success_rate
+
+    from {{ ref('success_rates') }}
+
+    where success_rate <= 1
 
 ),
 
