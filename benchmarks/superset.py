@@ -2,7 +2,7 @@
 
 Usage: ``python -m benchmarks.superset [--folder ~/riskmart-superset]``, with a
 published warehouse running (`./riskmart build`). Superset gets a virtual environment
-and a SQLite file in the folder; about 2 GB. It can be run again, and then brings the
+and a SQLite file in the folder; about 1 GB. It can be run again, and then brings the
 charts up to date. docs/connecting.md tells how to look at them.
 """
 
