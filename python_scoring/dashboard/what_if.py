@@ -89,8 +89,10 @@ def outcome(
     reader.require("financial_projections", "addressable_cost")
     values = _values(organization, window, assumed)
     curve = queries.frame(reader, _CURVE, values)
+    # Without a row pandas knows no types.
+    curve = curve.astype({"people": int, "spent": float, "saved": float})
     curve["net"] = curve["saved"] - curve["spent"]
-    bought = curve[curve["is_bought"]].tail(1)
+    bought = curve[curve["is_bought"].astype(bool)].tail(1)
     everything = curve.tail(1)
     start = pd.DataFrame({"people": [0], "spent": [0.0], "saved": [0.0], "net": [0.0]})
     return Outcome(
