@@ -11,14 +11,20 @@ from python_scoring.warehouse import Connection
 def drop_old(conn: Connection, keep: int) -> list[str]:
     """Drop the tables of all but the newest `keep` retired builds.
 
-    A build that somebody reads, or has built on, stays until the next time.
+    The one that is the way back from what is published stays, however many came since
+    that were gone back from; with `keep` 0 none does. A build that somebody reads, or
+    has built on, stays until the next time.
 
     Returns
     -------
     Which builds had to stay and why, in words.
     """
     stayed = []
+    current = builds.published(conn)
+    way_back = builds.before(conn, current) if current and keep else None
     for build in builds.retired(conn)[keep:]:
+        if way_back and build.build_id == way_back.build_id:
+            continue
         try:
             with conn.transaction():
                 _drop(conn, build)

@@ -386,6 +386,14 @@ def test_old_builds_are_kept_by_count(published: Copy) -> None:
     )
 
 
+def test_the_way_back_stays_whatever_was_gone_back_from_since(published: Copy) -> None:
+    publish_next(published)
+    for _ in range(5):
+        publish_next(published)
+        go_back()
+        assert seen(published) == {2}
+
+
 def test_an_old_build_in_use_stays_until_it_is_not(published: Copy) -> None:
     published.execute("create view bi.pin as select * from build_1.patients")
     for _ in range(3):
