@@ -41,10 +41,7 @@ def test_the_latest_has_the_name_and_the_keys_the_earlier_one_lives_on(
     copy: Copy,
 ) -> None:
     with copy.in_force():
-        copy.run(
-            *("run", "--select", "predictions", "financial_projections"),
-            *("--exclude-resource-type", "test"),
-        )
+        copy.run("run", "--select", "predictions", "financial_projections")
         columns = copy.rows(
             "select table_name::text, column_name::text"
             " from information_schema.columns where table_schema = 'candidate'"
