@@ -41,7 +41,7 @@ def test_pins_and_hashes_everything(lock: str) -> None:
         assert all(re.fullmatch(r"sha256:[0-9a-f]{64}", h) for h in hashes), head
 
 
-@pytest.mark.parametrize(("less", "more"), itertools.pairwise(LOCKS))
+@pytest.mark.parametrize(("less", "more"), list(itertools.pairwise(LOCKS)))
 def test_each_lock_holds_the_pins_before_it_identically(less: str, more: str) -> None:
     assert read_pins(less).items() < read_pins(more).items()
 
