@@ -269,7 +269,7 @@ def test_slim_ci_builds_what_was_touched_on_what_is_published(beside: Plain) -> 
     assert done.returncode == 0, done.stdout
     models = beside.compiled()
     touched = {"financial_projections", "positive_roi_patients"}
-    touched |= {"roi_sums", "roi_aggregations", "roi_by_department"}
+    touched |= {"roi_sums", "roi_aggregations", "roi_by_department", "patient_windows"}
     touched |= {"programme_holdout", "programme_holdout_sums"}
     touched |= {"programme_holdout_balance"}
     touched |= {"roi_uncertainty", "roi_scenario_totals"}
