@@ -10,10 +10,10 @@ import pandas as pd
 
 from python_scoring.dashboard.charts import (
     BLUE,
+    GREEN,
     GREY,
     INK,
     ORANGE,
-    PURPLE,
     SKY,
     VERMILION,
     finished,
@@ -25,7 +25,7 @@ _SCENARIOS = {"conservative": ORANGE, "base": SKY, "optimistic": BLUE}
 STRATEGIES = {
     "best": (BLUE, [1, 0], "circle"),
     "risk-blind": (VERMILION, [8, 3], "square"),
-    "highest tier first": (PURPLE, [2, 2], "triangle-up"),
+    "highest tier first": (GREEN, [2, 2], "triangle-up"),
     "random": (INK, [8, 3, 2, 3], "diamond"),
 }
 
@@ -38,21 +38,24 @@ def scenarios(totals: pd.DataFrame) -> Any:
     totals
         window, scenario, total_net_benefit (USD), label.
     """
+    # Room for the numbers beyond the bars, below as above.
+    net = totals["total_net_benefit"]
+    least, most = min(0.0, float(net.min())), max(0.0, float(net.max()))
+    room = 0.1 * (most - least) or 1.0
     base = alt.Chart(totals).encode(
         x=alt.X("window:N", title=None, axis=alt.Axis(labelAngle=0)),
         xOffset=alt.XOffset("scenario:N", sort=list(_SCENARIOS)),
         y=alt.Y(
             "total_net_benefit:Q",
             title="net benefit, USD, projected",
+            scale=alt.Scale(domain=[least - room, most + room], nice=False),
             axis=alt.Axis(format=_DOLLARS, tickCount=6),
         ),
     )
     bars = base.mark_bar(stroke=INK, strokeWidth=0.6).encode(
         color=alt.Color(
             "scenario:N",
-            scale=alt.Scale(
-                domain=list(_SCENARIOS), range=list(_SCENARIOS.values())
-            ),
+            scale=alt.Scale(domain=list(_SCENARIOS), range=list(_SCENARIOS.values())),
             title="scenario, left to right",
         ),
         tooltip=[
@@ -93,7 +96,9 @@ def certainty(sums: pd.DataFrame) -> Any:
         x2="net_benefit_p95:Q",
     )
     ends = [
-        base.mark_tick(color=BLUE, thickness=3, size=18).encode(x=f"{name}:Q")
+        base.mark_tick(color=BLUE, thickness=3, size=18, opacity=1).encode(
+            x=f"{name}:Q"
+        )
         for name in ("net_benefit_p05", "net_benefit_p95")
     ]
     medians = base.mark_circle(size=120, color=BLUE, stroke=INK, opacity=1).encode(
@@ -122,7 +127,9 @@ def frontier(curves: pd.DataFrame) -> Any:
         strategy (a key of STRATEGIES), budget, total_net_benefit (USD).
     """
     names = list(STRATEGIES)
-    colours, dashes, shapes = (list(column) for column in zip(*STRATEGIES.values()))
+    colours, dashes, shapes = (
+        [STRATEGIES[name][place] for name in names] for place in range(3)
+    )
     title = "whom to call first"
     base = alt.Chart(curves).encode(
         x=alt.X(
@@ -155,9 +162,7 @@ def frontier(curves: pd.DataFrame) -> Any:
             tooltip=[
                 "strategy:N",
                 alt.Tooltip("budget:Q", format="$,.0f"),
-                alt.Tooltip(
-                    "total_net_benefit:Q", title="net benefit", format="$,.0f"
-                ),
+                alt.Tooltip("total_net_benefit:Q", title="net benefit", format="$,.0f"),
             ],
         )
     )

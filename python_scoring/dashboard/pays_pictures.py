@@ -49,23 +49,19 @@ def scenarios(found: pd.DataFrame) -> Picture:
         pays_charts.scenarios(frame),
         frame,
         columns,
-        PROJECTED + " The scenarios are assumptions too: seeds/rules/roi_scenarios.csv.",
+        PROJECTED
+        + " The scenarios are assumptions too: seeds/rules/roi_scenarios.csv.",
     )
 
 
 def verdicts(found: pd.DataFrame) -> list[str]:
     """Say for each window whether it pays."""
-    one = found[found["scenario"] == "conservative"]
-    return [
-        f"{window_name(row.prediction_window)}: {row.verdict}"
-        + (
-            f"; in the conservative scenario "
-            f"{tables.dollars(row.total_net_benefit)} net"
-            if row.patient_count
-            else ""
-        )
-        for row in one.itertuples()
-    ]
+    said = []
+    for _, row in found[found["scenario"] == "conservative"].iterrows():
+        net = tables.dollars(row["total_net_benefit"])
+        worst = f"; {net} net if conservative" if row["patient_count"] else ""
+        said.append(f"{window_name(row['prediction_window'])}: {row['verdict']}{worst}")
+    return said
 
 
 def certainty(found: pd.DataFrame) -> Picture:
@@ -109,10 +105,7 @@ def frontier(found: pd.DataFrame) -> Picture:
         {
             "budget": wide["budget"]["best"],
             "people": wide["patient_count"]["best"],
-            **{
-                name: wide["total_net_benefit"][name]
-                for name in _STRATEGIES.values()
-            },
+            **{name: wide["total_net_benefit"][name] for name in _STRATEGIES.values()},
         }
     )
     columns = {
@@ -192,7 +185,8 @@ def _effects_of(row: "pd.Series[Any]") -> list[tuple[Any, ...]]:
         (
             f"{code}: {label}",
             *(
-                100 * float(row[name]) if name and not tables.is_nothing(row[name])
+                100 * float(row[name])
+                if name and not tables.is_nothing(row[name])
                 else nothing
                 for name in names
             ),
@@ -202,9 +196,9 @@ def _effects_of(row: "pd.Series[Any]") -> list[tuple[Any, ...]]:
     ]
 
 
-def _interval(row: "pd.Series[Any]") -> str | None:
+def _interval(row: "pd.Series[Any]") -> str:
     if tables.is_nothing(row["effect"]):
-        return None
+        return tables.NOTHING
     value, lower, upper = (
         100 * float(row[name]) for name in ("effect", "effect_lower", "effect_upper")
     )
@@ -223,9 +217,9 @@ def _caution(measured: pd.DataFrame) -> str:
     return (
         "Measured: everybody who was to be called against everybody who was left alone "
         "by chance, whoever was enrolled, with a 95 % interval; left of zero is fewer "
-        "readmissions. Before and after misleads: people are enrolled after a bad spell "
-        "and get better without any programme (regression to the mean). That of the "
-        "controls came about with no programme at all."
+        "readmissions. Before and after misleads: people are enrolled after a bad "
+        "spell and get better without any programme (regression to the mean). What the "
+        "controls show came about with no programme at all."
     )
 
 
@@ -305,7 +299,9 @@ def evidence(found: pd.DataFrame) -> Picture:
 def _figures(row: "pd.Series[Any]") -> str:
     """Say a study's figures in words, as far as it has them."""
     given = {k: v for k, v in row.items() if not tables.is_nothing(v)}
-    unit = given.get("unit", "")
+    unit = str(given.get("unit", ""))
+    if unit[:1].isdigit():
+        unit = f"in {unit}"
     said = []
     if "effect" in given:
         interval = (
@@ -315,9 +311,7 @@ def _figures(row: "pd.Series[Any]") -> str:
         )
         said.append(f"effect {given['effect']:g}{interval} {unit}")
     if {"treated_value", "comparison_value"} <= given.keys():
-        said.append(
-            f"{given['treated_value']:g} against {given['comparison_value']:g}"
-        )
+        said.append(f"{given['treated_value']:g} against {given['comparison_value']:g}")
     elif "comparison_value" in given:
         said.append(f"{given['comparison_value']:g} {unit}")
     said += [

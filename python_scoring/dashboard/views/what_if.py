@@ -34,9 +34,7 @@ def show_what_if(page: Page) -> None:
 def _ask(page: Page) -> Assumptions:
     scenarios = what_if.scenarios(page.reader).set_index("scenario")
     names = list(scenarios.index)
-    chosen = st.radio(
-        "Scenario", names, index=names.index("base"), horizontal=True
-    )
+    chosen = st.radio("Scenario", names, index=names.index("base"), horizontal=True)
     scenario = scenarios.loc[chosen]
     st.caption(
         f"The {chosen} scenario: {100 * scenario['addressable_share']:.0f} % of the "
