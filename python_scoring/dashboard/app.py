@@ -15,6 +15,7 @@ from python_scoring.dashboard.views import (
     departments,
     overview,
     patient,
+    pays,
     targets,
     trust,
     what_if,
@@ -28,6 +29,7 @@ _PAGES: dict[str, tuple[str, Callable[[Page], None]]] = {
     "One patient": ("patient", patient.show_patient),
     "Model trust": ("trust", trust.show_trust),
     "What if": ("what-if", what_if.show_what_if),
+    "Does it pay?": ("pays", pays.show_pays),
 }
 _STYLE = """
 [data-testid="stCaptionContainer"], [data-testid="stCaptionContainer"] p {

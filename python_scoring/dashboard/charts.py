@@ -45,7 +45,8 @@ _CONFIG: dict[str, Any] = {
 }
 
 
-def _finished(chart: Any, description: str, height: int) -> Any:
+def finished(chart: Any, description: str, height: int) -> Any:
+    """Give a chart what all have: size, description, and how it looks."""
     return chart.properties(
         width=WIDTH, height=height, description=description
     ).configure(**_CONFIG)
@@ -82,7 +83,7 @@ def tier_distribution(tiers: pd.DataFrame) -> Any:
     numbers = base.mark_text(dy=-7).encode(
         text=alt.Text("patient_percent:Q", format=".0f")
     )
-    return _finished(bars + numbers, "Share of people by risk tier and window", 300)
+    return finished(bars + numbers, "Share of people by risk tier and window", 300)
 
 
 def waterfall(steps: pd.DataFrame) -> Any:
@@ -118,7 +119,7 @@ def waterfall(steps: pd.DataFrame) -> Any:
     numbers = base.mark_text(dy=-8, fontWeight="bold").encode(
         y=alt.Y("top:Q"), text="label:N"
     )
-    return _finished(
+    return finished(
         bars + numbers,
         "Projected savings, less cost, are the net benefit",
         300,
@@ -151,7 +152,7 @@ def builds(trend: pd.DataFrame) -> Any:
             tooltip=["build_id:O", "what:N", alt.Tooltip("count:Q", format=",")],
         )
     )
-    return _finished(lines, "People and target list over the builds", 240)
+    return finished(lines, "People and target list over the builds", 240)
 
 
 def heat_map(cells: pd.DataFrame) -> Any:
@@ -195,7 +196,7 @@ def heat_map(cells: pd.DataFrame) -> Any:
             "datum.department_percent > 45", alt.value("#ffffff"), alt.value(INK)
         ),
     )
-    return _finished(squares + numbers, "People by department and risk tier", 340)
+    return finished(squares + numbers, "People by department and risk tier", 340)
 
 
 def net_by_department(returns: pd.DataFrame) -> Any:
@@ -223,7 +224,7 @@ def net_by_department(returns: pd.DataFrame) -> Any:
             alt.Tooltip("total_net_benefit:Q", title="net benefit", format="$,.0f"),
         ],
     )
-    return _finished(bars, "Projected net benefit by department", 300)
+    return finished(bars, "Projected net benefit by department", 300)
 
 
 def contributions(reasons: pd.DataFrame) -> Any:
@@ -253,7 +254,7 @@ def contributions(reasons: pd.DataFrame) -> Any:
             tooltip=["reason_text:N", alt.Tooltip("contribution:Q", format="+.3f")],
         )
     )
-    return _finished(bars, "Reasons of the score and how far each moves it", 150)
+    return finished(bars, "Reasons of the score and how far each moves it", 150)
 
 
 def score_history(scores: pd.DataFrame) -> Any:
@@ -294,7 +295,7 @@ def score_history(scores: pd.DataFrame) -> Any:
             ],
         )
     )
-    return _finished(lines, "History of the scores", 240)
+    return finished(lines, "History of the scores", 240)
 
 
 def against_reference(features: pd.DataFrame) -> Any:
@@ -316,7 +317,7 @@ def against_reference(features: pd.DataFrame) -> Any:
     )
     zero = alt.Chart(pd.DataFrame({"x": [0.0]})).mark_rule(color=GREY).encode(x="x:Q")
     height = max(120, 20 * len(features))
-    return _finished(zero + points, "Features against the reference cohort", height)
+    return finished(zero + points, "Features against the reference cohort", height)
 
 
 def calibration(bins: pd.DataFrame) -> Any:
@@ -349,7 +350,7 @@ def calibration(bins: pd.DataFrame) -> Any:
         color=GREY, strokeDash=[5, 4]
     )
     line = ideal.encode(x="x:Q", y="x:Q")
-    return _finished(
+    return finished(
         line + intervals + points,
         "Calibration: on the dashed line, what was predicted came about",
         340,
@@ -383,7 +384,7 @@ def observed_expected(groups: pd.DataFrame) -> Any:
         .encode(x="x:Q")
     )
     height = max(120, 24 * len(groups))
-    return _finished(one + spans + points, "Observed over expected", height)
+    return finished(one + spans + points, "Observed over expected", height)
 
 
 def drift(features: pd.DataFrame) -> Any:
@@ -409,7 +410,7 @@ def drift(features: pd.DataFrame) -> Any:
         x="chance_psi:Q"
     )
     height = max(120, 20 * len(features))
-    return _finished(
+    return finished(
         bars + chance,
         "Population stability index; a tick for what chance gives",
         height,
@@ -450,7 +451,7 @@ def frontier(curve: pd.DataFrame, budget: float) -> Any:
         .mark_rule(color=VERMILION, strokeWidth=2, strokeDash=[6, 4])
         .encode(x="x:Q")
     )
-    return _finished(lines + rule, "Projected net benefit by budget", 300)
+    return finished(lines + rule, "Projected net benefit by budget", 300)
 
 
 def _only(values: list[str]) -> alt.Scale:

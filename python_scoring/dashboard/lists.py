@@ -14,6 +14,7 @@ def columns(page: Page) -> dict[str, Column]:
     return {
         "patient_uuid": person(page),
         "department_name": tables.text("department"),
+        "arm": tables.text("call, or a control to leave alone"),
         "age": tables.count("age, years"),
         "gender": tables.text("gender"),
         "risk_tier": tables.count("tier"),
@@ -40,6 +41,7 @@ def with_reasons(people: pd.DataFrame) -> pd.DataFrame:
 FILE_COLUMNS = (
     "patient_uuid",
     "department_name",
+    "arm",
     "risk_tier",
     "risk_score",
     "expected_savings",

@@ -11,7 +11,14 @@ from html import escape
 import pandas as pd
 import vl_convert
 
-from python_scoring.dashboard import cautions, pictures, queries, tables
+from python_scoring.dashboard import (
+    cautions,
+    pays,
+    pays_pictures,
+    pictures,
+    queries,
+    tables,
+)
 from python_scoring.dashboard.pictures import Picture
 from python_scoring.dashboard.reader import NotForThisLogin, NothingPublished, Reader
 from python_scoring.errors import BadInput
@@ -174,11 +181,51 @@ def _drift(reader: Reader, organization: int, window: str) -> Iterator[Picture]:
         yield pictures.drift(drift, queries.labels(reader))
 
 
+def _scenarios(reader: Reader, organization: int, window: str) -> Iterator[Picture]:
+    found = pays.scenarios(reader, organization)
+    if len(found):
+        yield pays_pictures.scenarios(found)
+
+
+def _certainty(reader: Reader, organization: int, window: str) -> Iterator[Picture]:
+    found = pays.certainty(reader, organization)
+    if len(found):
+        yield pays_pictures.certainty(found)
+
+
+def _frontier(reader: Reader, organization: int, window: str) -> Iterator[Picture]:
+    found = pays.frontier(reader, organization)
+    if len(found):
+        yield pays_pictures.frontier(found)
+
+
+def _effects(reader: Reader, organization: int, window: str) -> Iterator[Picture]:
+    found = pays.results(reader, organization, window)
+    if len(found):
+        yield pays_pictures.effects(found, window)
+
+
+def _backtests(reader: Reader, organization: int, window: str) -> Iterator[Picture]:
+    found = pays.backtests(reader, organization, window)
+    if len(found):
+        yield pays_pictures.backtests(found, window)
+
+
+def _evidence(reader: Reader, organization: int, window: str) -> Iterator[Picture]:
+    yield pays_pictures.evidence(pays.evidence(reader))
+
+
 _SECTIONS: dict[str, Section] = {
     "Who is at risk": _overview,
     "What it would come to": _returns,
     "Departments and tiers": _departments,
     "What it would come to, by department": _department_returns,
+    "Does it pay in every scenario?": _scenarios,
+    "How sure is that?": _certainty,
+    "Which budget, and whom first?": _frontier,
+    "What has a programme measurably done?": _effects,
+    "Were there as many readmissions to avoid?": _backtests,
+    "What do others report?": _evidence,
     "Did what was predicted come about?": _trust,
     "Is the cohort like the one that was learnt from?": _drift,
     "How it changed": _builds,

@@ -213,6 +213,8 @@ class Filters:
     tiers: Sequence[int] = ()
     reasons: Sequence[str] = ()
     least_net_benefit: float = 0.0
+    # Controls are left alone on purpose: what the programme is measured against.
+    are_controls_out: bool = True
     sort: str = "net_benefit"
     is_descending: bool = True
     values: dict[str, Any] = field(default_factory=dict, compare=False)
@@ -224,6 +226,8 @@ class Filters:
             "prediction_window = %(window)s",
             "net_benefit >= %(least)s",
         ]
+        if self.are_controls_out:
+            parts.append("not is_control")
         if self.departments:
             parts.append("department_id = any(%(departments)s)")
         if self.tiers:
@@ -278,6 +282,7 @@ def targets(
     query = f"""
         select {who} department_id, risk_tier, risk_score, expected_savings,
             intervention_cost, net_benefit, roi_percent, roi_category,
+            case when is_control then 'leave alone' else 'call' end as arm,
             reason_1, reason_2, reason_3
         from marts.positive_roi_patients
         where {filters.condition()}

@@ -1,5 +1,6 @@
 """The house rules, over what dbt read of the project; no database needed."""
 
+import ast
 import csv
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -344,7 +345,7 @@ def test_exposures_say_whose_they_are_and_read_published_marts(
     assert {exposure["name"] for exposure in exposures} == {
         *("dashboard_overview", "dashboard_departments", "dashboard_target_list"),
         *("dashboard_patient", "dashboard_model_trust", "dashboard_what_if"),
-        *("report", "superset_bundle", "target_command"),
+        *("dashboard_pays", "report", "superset_bundle", "target_command"),
     }
     for exposure in exposures:
         assert exposure["owner"]["name"]
@@ -352,6 +353,53 @@ def test_exposures_say_whose_they_are_and_read_published_marts(
         read = [manifest["nodes"][uid] for uid in exposure["depends_on"]["nodes"]]
         assert read
         assert {node["access"] for node in read} == {"public"}
+
+
+def test_what_the_dashboard_reads_is_what_its_exposures_name(
+    manifest: dict[str, Any], models: list[dict[str, Any]]
+) -> None:
+    marts = {model["config"]["alias"] or model["name"] for model in models}
+    exposed = {
+        manifest["nodes"][uid]["alias"]
+        for exposure in manifest["exposures"].values()
+        if exposure["name"].startswith("dashboard_")
+        for uid in exposure["depends_on"]["nodes"]
+    }
+    assert exposed == marts_in(REPOSITORY / "python_scoring" / "dashboard", marts)
+
+
+def marts_in(folder: Path, marts: Iterable[str]) -> set[str]:
+    """Find the marts that Python reads: in its SQL, and where a name stands alone.
+
+    A function that says `_SUPPRESSED` reads the suppressed twin besides.
+    """
+    known, found = set(marts), set()
+    for file in folder.rglob("*.py"):
+        tree = ast.parse(file.read_text())
+        found |= _marts_named(tree) | (_strings(tree) & known)
+        for part in ast.walk(tree):
+            if isinstance(part, ast.FunctionDef) and "_SUPPRESSED" in {
+                name.id for name in ast.walk(part) if isinstance(name, ast.Name)
+            }:
+                twins = {f"{name}_suppressed" for name in _strings(part) & known}
+                found |= twins & known
+    return found
+
+
+def _strings(tree: ast.AST) -> set[str]:
+    return {
+        part.value
+        for part in ast.walk(tree)
+        if isinstance(part, ast.Constant) and isinstance(part.value, str)
+    }
+
+
+def _marts_named(tree: ast.AST) -> set[str]:
+    return {
+        name
+        for text in _strings(tree)
+        for name in re.findall(r"\b(?:from|join) marts\.(\w+)", text)
+    }
 
 
 def test_every_group_has_an_owner_and_models(manifest: dict[str, Any]) -> None:

@@ -6,17 +6,19 @@ from collections.abc import Iterator
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
+import yaml
 from conftest import Run
-from copies import Copy
+from copies import REPOSITORY, Copy
 from looks import required_chromium
 
 from benchmarks.browsers import browser
 from benchmarks.readers import logins
-from python_scoring.dashboard import serve, tables
-from python_scoring.dashboard.reader import conninfo
+from python_scoring.dashboard import pays, queries, serve, tables
+from python_scoring.dashboard.reader import Reader, conninfo
 from python_scoring.dashboard.views.targets import as_csv
 
 
@@ -99,6 +101,32 @@ def test_a_report_of_a_role_says_what_it_may_not_read(
     assert "Roles that read it: admin, analyst, finance." in text
     assert "Counts under 11 are withheld" in text
     assert "Calibration by tenths" not in text
+
+
+def test_what_a_report_reads_is_what_its_exposure_names(
+    shown: Copy, riskmart: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: set[str] = set()
+    ask = queries.frame
+
+    def noting(reader: Reader, query: Any, values: Any = None) -> pd.DataFrame:
+        text = query if isinstance(query, str) else query.as_string(reader.conn)
+        read.update(re.findall(r'(?:from|join) "?marts"?\."?(\w+)', text))
+        return ask(reader, query, values)
+
+    monkeypatch.setattr(queries, "frame", noting)
+    monkeypatch.setattr(pays, "frame", noting)
+    # An outsider reads suppressed twins; a clinician what is of a department.
+    for login in ("try_admin", "try_clinician", "try_partner"):
+        _write(riskmart, tmp_path / "report.html", "--user", login)
+    exposures = yaml.safe_load((REPOSITORY / "models" / "exposures.yml").read_text())
+    [named] = [
+        exposure["depends_on"]
+        for exposure in exposures["exposures"]
+        if exposure["name"] == "report"
+    ]
+    names = {re.sub(r"^ref\('(core_)?(\w+)'\)$", r"\2", one) for one in named}
+    assert names == read
 
 
 def test_a_report_fits_its_paper(shown: Copy, riskmart: Run, tmp_path: Path) -> None:

@@ -51,6 +51,12 @@ def _ask(page: Page, departments: dict[int, str]) -> Filters:
     least = right.number_input(
         "Net benefit of at least, USD", min_value=0.0, value=0.0, step=100.0
     )
+    are_controls_out = st.checkbox(
+        "Leave controls out",
+        value=True,
+        help="One in ten people is left alone on purpose, drawn by chance: what the "
+        "programme is measured against. Calling them spoils the measurement.",
+    )
     sort = left.selectbox("Sort by", list(queries.SORTS))
     order = right.radio("Order", ["highest first", "lowest first"], horizontal=True)
     return Filters(
@@ -58,6 +64,7 @@ def _ask(page: Page, departments: dict[int, str]) -> Filters:
         tiers=tiers,
         reasons=reasons,
         least_net_benefit=float(least),
+        are_controls_out=are_controls_out,
         sort=queries.SORTS[sort],
         is_descending=order == "highest first",
     )
@@ -85,6 +92,8 @@ def _show_list(
         ),
         departments,
     )
+    if filters.are_controls_out:
+        people = people.drop(columns="arm")
     days = pictures.window_name(page.window)
     title = f"Target list, {days}: {offset + 1:,} to {offset + len(people):,}"
     st.html(tables.html(lists.with_reasons(people), lists.columns(page), title))

@@ -13,7 +13,7 @@ def show_what_if(page: Page) -> None:
     """Show the page."""
     with words.section("What would a budget buy?"):
         page.reader.require("financial_projections", "addressable_cost")
-        assumed = _ask()
+        assumed = _ask(page)
         outcome = what_if.outcome(page.reader, page.organization, page.window, assumed)
         if not outcome.people:
             _say_none(outcome, assumed)
@@ -31,7 +31,17 @@ def show_what_if(page: Page) -> None:
         st.html(tables.html(people, _columns(page), title))
 
 
-def _ask() -> Assumptions:
+def _ask(page: Page) -> Assumptions:
+    scenarios = what_if.scenarios(page.reader).set_index("scenario")
+    names = list(scenarios.index)
+    chosen = st.radio("Scenario", names, index=names.index("base"), horizontal=True)
+    scenario = scenarios.loc[chosen]
+    st.caption(
+        f"The {chosen} scenario: {100 * scenario['addressable_share']:.0f} % of the "
+        f"cost of care could be prevented, success rates times "
+        f"{scenario['success_multiplier']:g}, cost of care times "
+        f"{scenario['cost_inflation']:g}. What is set below comes on top."
+    )
     budget, cost, success = st.columns(3)
     return Assumptions(
         budget=float(
@@ -40,7 +50,9 @@ def _ask() -> Assumptions:
         cost_multiplier=cost.slider(
             "Cost of interventions, times", 0.25, 4.0, 1.0, 0.05
         ),
-        success_multiplier=success.slider("Success rates, times", 0.0, 2.0, 1.0, 0.05),
+        success_multiplier=float(scenario["success_multiplier"])
+        * success.slider("Success rates, times", 0.0, 2.0, 1.0, 0.05),
+        care_multiplier=float(scenario["care_multiplier"]),
     )
 
 
@@ -69,6 +81,13 @@ def _show_outcome(page: Page, outcome: Outcome) -> None:
         f"{tables.dollars(outcome.full_cost)} for a net benefit of "
         f"{tables.dollars(outcome.full_net)}. {pictures.PROJECTED}"
     )
+    st.caption(
+        f"This list is best first, up to whom the budget no longer reaches; no other "
+        f"list for this window and budget nets more than "
+        f"{tables.dollars(outcome.most_net)}. ./riskmart target --window looks for "
+        "that one, and without --window over all windows. Controls, who are left alone "
+        "on purpose, are counted in."
+    )
 
 
 def _columns(page: Page) -> dict[str, tables.Column]:
@@ -76,6 +95,7 @@ def _columns(page: Page) -> dict[str, tables.Column]:
         "rank": tables.count("rank"),
         "patient_uuid": lists.person(page),
         "department_name": tables.text("department"),
+        "arm": tables.text("call, or a control to leave alone"),
         "cost": tables.money("cost"),
         "savings": tables.money("savings, projected"),
         "net_benefit": tables.money("net benefit, projected"),

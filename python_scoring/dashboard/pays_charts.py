@@ -1,0 +1,254 @@
+"""Charts of the page that asks whether it pays: as in `charts`, a data frame in.
+
+Lines and points differ in dash and shape besides their colour.
+"""
+
+from typing import Any
+
+import altair as alt
+import pandas as pd
+
+from python_scoring.dashboard.charts import (
+    BLUE,
+    GREEN,
+    GREY,
+    INK,
+    ORANGE,
+    SKY,
+    VERMILION,
+    finished,
+)
+
+_DOLLARS = "$.2~s"
+_SCENARIOS = {"conservative": ORANGE, "base": SKY, "optimistic": BLUE}
+# Colour, dash and shape of each strategy.
+STRATEGIES = {
+    "best": (BLUE, [1, 0], "circle"),
+    "risk-blind": (VERMILION, [8, 3], "square"),
+    "highest tier first": (GREEN, [2, 2], "triangle-up"),
+    "random": (INK, [8, 3, 2, 3], "diamond"),
+}
+
+
+def scenarios(totals: pd.DataFrame) -> Any:
+    """Net benefit by window, a bar for each scenario.
+
+    Parameters
+    ----------
+    totals
+        window, scenario, total_net_benefit (USD), label.
+    """
+    # Room for the numbers beyond the bars, below as above.
+    net = totals["total_net_benefit"]
+    least, most = min(0.0, float(net.min())), max(0.0, float(net.max()))
+    room = 0.1 * (most - least) or 1.0
+    base = alt.Chart(totals).encode(
+        x=alt.X("window:N", title=None, axis=alt.Axis(labelAngle=0)),
+        xOffset=alt.XOffset("scenario:N", sort=list(_SCENARIOS)),
+        y=alt.Y(
+            "total_net_benefit:Q",
+            title="net benefit, USD, projected",
+            scale=alt.Scale(domain=[least - room, most + room], nice=False),
+            axis=alt.Axis(format=_DOLLARS, tickCount=6),
+        ),
+    )
+    bars = base.mark_bar(stroke=INK, strokeWidth=0.6).encode(
+        color=alt.Color(
+            "scenario:N",
+            scale=alt.Scale(domain=list(_SCENARIOS), range=list(_SCENARIOS.values())),
+            title="scenario, left to right",
+        ),
+        tooltip=[
+            "window:N",
+            "scenario:N",
+            alt.Tooltip("total_net_benefit:Q", title="net benefit", format="$,.0f"),
+        ],
+    )
+    # Beyond the end of its bar, whichever side of zero that is.
+    above = base.transform_filter("datum.total_net_benefit >= 0")
+    below = base.transform_filter("datum.total_net_benefit < 0")
+    numbers = above.mark_text(dy=-8).encode(text="label:N")
+    losses = below.mark_text(dy=10).encode(text="label:N")
+    zero = _line_at_zero("y")
+    return finished(
+        bars + zero + numbers + losses,
+        "Projected net benefit by window and scenario",
+        300,
+    )
+
+
+def certainty(sums: pd.DataFrame) -> Any:
+    """Range of the organization's net benefit: 5th percentile, median and 95th.
+
+    Parameters
+    ----------
+    sums
+        window, net_benefit_p05, net_benefit_p50, net_benefit_p95 (USD).
+    """
+    base = alt.Chart(sums).encode(y=alt.Y("window:N", title=None))
+    axis = alt.Axis(format=_DOLLARS, tickCount=6)
+    spans = base.mark_rule(color=BLUE, strokeWidth=3).encode(
+        x=alt.X(
+            "net_benefit_p05:Q",
+            title="net benefit, USD, projected: 5th percentile, median, 95th",
+            axis=axis,
+        ),
+        x2="net_benefit_p95:Q",
+    )
+    ends = [
+        base.mark_tick(color=BLUE, thickness=3, size=18, opacity=1).encode(
+            x=f"{name}:Q"
+        )
+        for name in ("net_benefit_p05", "net_benefit_p95")
+    ]
+    medians = base.mark_circle(size=120, color=BLUE, stroke=INK, opacity=1).encode(
+        x="net_benefit_p50:Q",
+        tooltip=[
+            "window:N",
+            *(
+                alt.Tooltip(f"net_benefit_{name}:Q", title=name, format="$,.0f")
+                for name in ("p05", "p50", "p95")
+            ),
+        ],
+    )
+    return finished(
+        alt.layer(_line_at_zero("x"), spans, *ends, medians),
+        "How far the projected net benefit may lie from its median",
+        150,
+    )
+
+
+def frontier(curves: pd.DataFrame) -> Any:
+    """Net benefit by budget, a line for each way of choosing whom to call.
+
+    Parameters
+    ----------
+    curves
+        strategy (a key of STRATEGIES), budget, total_net_benefit (USD).
+    """
+    names = list(STRATEGIES)
+    colours, dashes, shapes = (
+        [STRATEGIES[name][place] for name in names] for place in range(3)
+    )
+    title = "whom to call first"
+    base = alt.Chart(curves).encode(
+        x=alt.X(
+            "budget:Q",
+            title="budget, USD",
+            axis=alt.Axis(format=_DOLLARS, tickCount=6),
+        ),
+        y=alt.Y(
+            "total_net_benefit:Q",
+            title="net benefit, USD, projected",
+            axis=alt.Axis(format=_DOLLARS, tickCount=6),
+        ),
+        color=alt.Color(
+            "strategy:N", scale=alt.Scale(domain=names, range=colours), title=title
+        ),
+    )
+    lines = base.mark_line(strokeWidth=2.5).encode(
+        strokeDash=alt.StrokeDash(
+            "strategy:N", scale=alt.Scale(domain=names, range=dashes), title=title
+        )
+    )
+    # Every fourth budget: with all of them a dash is no longer seen.
+    points = (
+        base.transform_filter("datum.budget_step % 4 == 1")
+        .mark_point(size=70, filled=True, opacity=1)
+        .encode(
+            shape=alt.Shape(
+                "strategy:N", scale=alt.Scale(domain=names, range=shapes), title=title
+            ),
+            tooltip=[
+                "strategy:N",
+                alt.Tooltip("budget:Q", format="$,.0f"),
+                alt.Tooltip("total_net_benefit:Q", title="net benefit", format="$,.0f"),
+            ],
+        )
+    )
+    return finished(
+        lines + points + _line_at_zero("y"),
+        "Projected net benefit by budget and by who is called first",
+        340,
+    )
+
+
+def effects(found: pd.DataFrame) -> Any:
+    """Change of readmissions as measured, and as it only seems; left is fewer.
+
+    Parameters
+    ----------
+    found
+        label, value, lower, upper (percentage points; of what has no interval, null),
+        is_measured.
+    """
+    base = alt.Chart(found).encode(
+        y=alt.Y(
+            "label:N",
+            sort=list(found["label"]),
+            title=None,
+            axis=alt.Axis(labelLimit=330),
+        )
+    )
+    x = alt.X(
+        "value:Q",
+        title="change of the share readmitted, percentage points",
+        axis=alt.Axis(tickCount=6),
+    )
+    whiskers = (
+        base.transform_filter("isValid(datum.lower)")
+        .mark_rule(color=INK, strokeWidth=2)
+        .encode(x="lower:Q", x2="upper:Q")
+    )
+    dots = base.mark_point(size=130, filled=True, opacity=1, stroke=INK).encode(
+        x=x,
+        color=alt.condition("datum.is_measured", alt.value(BLUE), alt.value(ORANGE)),
+        shape=alt.condition(
+            "datum.is_measured", alt.value("circle"), alt.value("diamond")
+        ),
+        tooltip=["label:N", alt.Tooltip("value:Q", format="+.1f")],
+    )
+    return finished(
+        alt.layer(_line_at_zero("x"), whiskers, dots),
+        "Measured effect with its 95 % interval, beside figures that mislead",
+        max(150, 34 * len(found)),
+    )
+
+
+def backtests(found: pd.DataFrame) -> Any:
+    """Readmissions that were expected of each cohort, and those that came.
+
+    Parameters
+    ----------
+    found
+        label, kind (`expected` or `observed`), count.
+    """
+    kinds = ["expected", "observed"]
+    base = alt.Chart(found).encode(
+        y=alt.Y(
+            "label:N",
+            sort=list(dict.fromkeys(found["label"])),
+            title=None,
+            axis=alt.Axis(labelLimit=330),
+        ),
+        yOffset=alt.YOffset("kind:N", sort=kinds),
+        x=alt.X("count:Q", title="people readmitted", axis=alt.Axis(tickCount=6)),
+    )
+    bars = base.mark_bar(stroke=INK, strokeWidth=0.6).encode(
+        color=alt.Color(
+            "kind:N",
+            scale=alt.Scale(domain=kinds, range=[SKY, BLUE]),
+            title="above and below",
+        ),
+        tooltip=["label:N", "kind:N", alt.Tooltip("count:Q", format=",.1f")],
+    )
+    numbers = base.mark_text(align="left", dx=4).encode(
+        text=alt.Text("count:Q", format=",.0f")
+    )
+    height = max(120, 52 * found["label"].nunique())
+    return finished(bars + numbers, "Readmissions expected and observed", height)
+
+
+def _line_at_zero(channel: str) -> Any:
+    at_zero = alt.Chart(pd.DataFrame({"zero": [0.0]})).mark_rule(color=GREY)
+    return at_zero.encode(**{channel: alt.datum(0.0)})
