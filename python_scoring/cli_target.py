@@ -31,6 +31,13 @@ def target(
     file: Annotated[
         Path | None, typer.Option("--csv", help="Write the whole list to this file.")
     ] = None,
+    with_controls: Annotated[
+        bool,
+        typer.Option(
+            "--with-controls",
+            help="Also those who are left alone so that effects can be measured.",
+        ),
+    ] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="Answer in JSON, for programs.")
     ] = False,
@@ -40,7 +47,8 @@ def target(
     from python_scoring.readmission import budgets
 
     question = budgets.Question(
-        org, _dollars(budget), window, _capacities(capacity or []), scenario
+        *(org, _dollars(budget), window, _capacities(capacity or []), scenario),
+        with_controls=with_controls,
     )
     with ready_warehouse() as conn:
         answer = budgets.answer(conn, question)

@@ -29,6 +29,8 @@ def show(console: Console, answer: Answer) -> None:
             f", at most {most:,} of {escape(code)}"
             for code, most in question.capacities.items()
         )
+        + ("" if question.with_controls else ", controls left alone"),
+        soft_wrap=True,
     )
     if answer.paying_count == 0:
         console.print(NOBODY)

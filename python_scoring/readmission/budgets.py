@@ -40,7 +40,9 @@ select projections.patient_id,
     projections.window_cost, projections.success_rate, projections.intervention_cost
 from {schema}.financial_projections as projections
 inner join {schema}.patients as patients using (patient_id)
+left join {schema}.programme_holdout as holdout using (patient_id)
 where projections.organization_id = {organization}
+    and ({with_controls} or holdout.is_control is not true)
 order by projections.patient_id, window_days
 """
 _PEOPLE = """
@@ -74,6 +76,8 @@ class Question:
     window: str | None = None
     capacities: Mapping[str, int] = field(default_factory=dict)
     scenario: str = "base"
+    # Controls are left alone, or nothing is measured.
+    with_controls: bool = False
 
 
 @dataclass(frozen=True)
@@ -103,7 +107,10 @@ def answer(conn: Connection, question: Question, schema: str = MARTS) -> Answer:
         # How sure a return is, is always asked of the projection itself.
         base = read_assumptions(conn, schema=schema)
         capacities = _capacities(conn, question.capacities, schema)
-        options = read_options(conn, question.org_code, question.window, schema)
+        options = read_options(
+            *(conn, question.org_code, question.window, schema),
+            with_controls=question.with_controls,
+        )
         spread = read_spread(conn, schema)
     except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName) as error:
         raise BadInput(
@@ -132,9 +139,19 @@ def answer(conn: Connection, question: Question, schema: str = MARTS) -> Answer:
 
 
 def read_options(
-    conn: Connection, org_code: str, window: str | None = None, schema: str = MARTS
+    conn: Connection,
+    org_code: str,
+    window: str | None = None,
+    schema: str = MARTS,
+    *,
+    with_controls: bool = True,
 ) -> Options:
     """Read an organization's patients and windows, or one window alone.
+
+    Parameters
+    ----------
+    with_controls
+        Whether those are among them whom programmes leave alone (`programme_holdout`).
 
     Raises
     ------
@@ -143,7 +160,9 @@ def read_options(
     """
     organization_id = _organization(conn, org_code, schema)
     query = sql.SQL(_OPTIONS_QUERY).format(
-        schema=sql.Identifier(schema), organization=sql.Literal(organization_id)
+        schema=sql.Identifier(schema),
+        organization=sql.Literal(organization_id),
+        with_controls=sql.Literal(with_controls),
     )
     chunks = list(warehouse.copy_out(conn, query.as_string(conn), _OPTIONS))
     if not chunks:

@@ -75,8 +75,30 @@ def test_a_window_and_a_scenario_are_kept_to(base: Copy, riskmart: Run) -> None:
     assert nets[0] < nets[2]
 
 
+def test_controls_are_left_alone_unless_asked_for(base: Copy, riskmart: Run) -> None:
+    controls = {
+        str(uuid)
+        for (uuid,) in base.rows(
+            "select patient_uuid from marts.programme_holdout where is_control"
+        )
+    }
+    assert controls
+    listed = []
+    for option in ((), ("--with-controls",)):
+        done = riskmart(
+            *("target", "--org", "BASELINE", "--budget", "1000000", "--json", *option)
+        )
+        listed.append({p["patient_uuid"] for p in json.loads(done.out)["patients"]})
+    called, everybody = listed
+    assert not called & controls
+    assert everybody & controls
+    assert called == everybody - controls
+
+
 def test_no_money_is_no_error(base: Copy, riskmart: Run) -> None:
-    done = riskmart("target", "--org", "BASELINE", "--budget", "0")
+    done = riskmart(
+        *("target", "--org", "BASELINE", "--budget", "0", "--with-controls")
+    )
     assert done.code == 0
     assert "Nobody: 2,420 patients have a positive projected return" in done.out
 
