@@ -1,5 +1,6 @@
 """Pictures of the page that asks whether it pays; pure functions, as in `pictures`."""
 
+import re
 from typing import Any
 
 import pandas as pd
@@ -31,9 +32,7 @@ FINDINGS = {
 
 def scenarios(found: pd.DataFrame) -> Picture:
     """Draw the net benefit of each scenario, from `pays.scenarios`."""
-    frame = _with_windows(found).assign(
-        label=found["total_net_benefit"].map(tables.short_dollars)
-    )
+    frame = _with_windows(found).assign(label=found["total_net_benefit"].map(_rounded))
     columns = {
         "window": tables.text("window"),
         "scenario": tables.text("scenario"),
@@ -52,6 +51,12 @@ def scenarios(found: pd.DataFrame) -> Picture:
         PROJECTED
         + " The scenarios are assumptions too: seeds/rules/roi_scenarios.csv.",
     )
+
+
+def _rounded(dollars: float) -> str:
+    """Write dollars to three figures at most, to stand above a narrow bar."""
+    short = tables.short_dollars(dollars)
+    return re.sub(r"(\d\d+)\.\d", r"\1", short)
 
 
 def verdicts(found: pd.DataFrame) -> list[str]:
@@ -87,9 +92,10 @@ def certainty(found: pd.DataFrame) -> Picture:
         pays_charts.certainty(frame),
         frame,
         columns,
-        "Of the assumptions that the scenarios allow, so many in 100 let a person pay. "
-        "They are the same for everybody: calling more people does not average the "
-        "doubt away. That the programme works at all is taken for granted.",
+        "From the 5th to the 95th percentile, with the median. Of the assumptions that "
+        "the scenarios allow, so many in 100 let a person pay. They are the same for "
+        "everybody: calling more people does not average the doubt away. That the "
+        "programme works at all is taken for granted.",
     )
 
 
@@ -137,6 +143,9 @@ def effects(found: pd.DataFrame, window: str) -> Picture:
     """Draw measured effects beside what misleads, from `pays.results`."""
     measured = found[found["status"] == "measured"]
     rows = [one for _, row in measured.iterrows() for one in _effects_of(row)]
+    if len(measured) == 1:
+        # Short labels leave a small screen room for what they label.
+        rows = [(label.partition(": ")[2], *rest) for label, *rest in rows]
     drawn = pd.DataFrame(rows, columns=["label", *_EFFECT])
     # Of a programme without an enrolment among known outcomes, some are unknown.
     drawn = drawn.dropna(subset=["value"])
@@ -177,9 +186,9 @@ def _effects_of(row: "pd.Series[Any]") -> list[tuple[Any, ...]]:
     code = row["programme_code"]
     nothing = float("nan")
     shown = [
-        ("measured, against controls", "effect", "effect_lower", "effect_upper"),
-        ("before and after, enrolled", "before_after_change", None, None),
-        ("before and after, controls", "control_change", None, None),
+        ("measured effect", "effect", "effect_lower", "effect_upper"),
+        ("before/after, enrolled", "before_after_change", None, None),
+        ("before/after, controls", "control_change", None, None),
     ]
     return [
         (
@@ -249,14 +258,13 @@ def backtests(found: pd.DataFrame, window: str) -> Picture:
     # Two cohorts of one day, as when one was loaded anew: told apart by their load.
     is_twice = measured.duplicated("label", keep=False)
     measured.loc[is_twice, "label"] += ", load " + measured["load_id"].astype(str)
-    names = {
-        "expected_readmissions": "expected",
-        "observed_readmissions": "observed",
-    }
-    drawn = measured.melt("label", list(names), "kind", "count")
-    drawn = drawn.assign(
-        kind=drawn["kind"].map(names), count=drawn["count"].astype(float)
-    )
+    expected = measured["expected_readmissions"].astype(float)
+    drawn = measured.assign(
+        expected=expected,
+        observed=measured["observed_readmissions"].astype(float),
+        lower=measured["observed_ratio_lower"] * expected,
+        upper=measured["observed_ratio_upper"] * expected,
+    )[["label", "expected", "observed", "lower", "upper"]]
     columns = {
         "as_of_date": tables.day("cohort of"),
         "people": tables.text("people"),
@@ -275,8 +283,9 @@ def backtests(found: pd.DataFrame, window: str) -> Picture:
         pays_charts.backtests(drawn) if len(drawn) else None,
         frame,
         columns,
-        "Expected is by each person's first score. It tells whether there was as much "
-        "to avoid as projected, not whether a programme avoids any.",
+        "Expected is by each person's first score; observed is shown with its 95 % "
+        "interval. It tells whether there was as much to avoid as projected, not "
+        "whether a programme avoids any.",
     )
 
 
