@@ -143,7 +143,10 @@ def frontier(curves: pd.DataFrame) -> Any:
             axis=alt.Axis(format=_DOLLARS, tickCount=6),
         ),
         color=alt.Color(
-            "strategy:N", scale=alt.Scale(domain=names, range=colours), title=title
+            "strategy:N",
+            scale=alt.Scale(domain=names, range=colours),
+            title=title,
+            legend=alt.Legend(columns=2),
         ),
     )
     lines = base.mark_line(strokeWidth=2.5).encode(

@@ -1,6 +1,5 @@
 """Pictures of the page that asks whether it pays; pure functions, as in `pictures`."""
 
-import re
 from typing import Any
 
 import pandas as pd
@@ -17,7 +16,6 @@ _STRATEGIES = {
 _POPULATIONS = {"everybody": "everybody", "target_list": "target list"}
 
 STATUSES = {
-    "measured": "measured",
     "no_enrolments": "Nobody is enrolled in a programme",
     "nobody_eligible": "Nobody was on a target list since the programme began",
     "no_outcomes_yet": "No cohort since the programme began has known outcomes",
@@ -55,8 +53,7 @@ def scenarios(found: pd.DataFrame) -> Picture:
 
 def _rounded(dollars: float) -> str:
     """Write dollars to three figures at most, to stand above a narrow bar."""
-    short = tables.short_dollars(dollars)
-    return re.sub(r"(\d\d+)\.\d", r"\1", short)
+    return tables.short_dollars(float(f"{dollars:.3g}")).replace(".0", "")
 
 
 def verdicts(found: pd.DataFrame) -> list[str]:
@@ -152,19 +149,18 @@ def effects(found: pd.DataFrame, window: str) -> Picture:
     table = found.assign(
         said=[_said(row) for _, row in found.iterrows()],
         interval=[_interval(row) for _, row in found.iterrows()],
+        treatment=[_rate(row, "treatment") for _, row in found.iterrows()],
+        control=[_rate(row, "control") for _, row in found.iterrows()],
         **{name: 100 * found[name].astype(float) for name in _CHANGES},
     )
     columns = {
         "programme_code": tables.text("programme"),
         "said": tables.text("finding"),
         "interval": tables.text("measured effect, points (95 % interval)"),
-        "treatment_count": tables.count("people to call"),
-        "treatment_rate": tables.share("of them readmitted"),
-        "control_count": tables.count("controls"),
-        "control_rate": tables.share("of them readmitted"),
-        "control_enrolled_count": tables.count("controls enrolled all the same"),
-        "before_after_change": _points("before and after, enrolled"),
-        "control_change": _points("before and after, controls"),
+        "treatment": tables.text("readmitted of people to call"),
+        "control": tables.text("of controls"),
+        "before_after_change": _points("before/after, enrolled"),
+        "control_change": _points("before/after, controls"),
         "projected_roi_percent": tables.percent("ROI, projected", 0),
         "measured_roi_percent": tables.percent("ROI, measured", 0),
     }
@@ -205,6 +201,12 @@ def _effects_of(row: "pd.Series[Any]") -> list[tuple[Any, ...]]:
     ]
 
 
+def _rate(row: "pd.Series[Any]", arm: str) -> str:
+    if tables.is_nothing(row[f"{arm}_rate"]):
+        return tables.NOTHING
+    return f"{100 * float(row[f'{arm}_rate']):.1f} % of {int(row[f'{arm}_count']):,}"
+
+
 def _interval(row: "pd.Series[Any]") -> str:
     if tables.is_nothing(row["effect"]):
         return tables.NOTHING
@@ -236,14 +238,23 @@ def _points(label: str) -> tables.Column:
     return tables.Column(f"{label}, points", lambda value: f"{value:+.1f}")
 
 
-def unmeasured(found: pd.DataFrame) -> list[str]:
-    """Say for each programme without a measured effect why it has none."""
-    waiting = found[found["status"] != "measured"]
-    return [
-        ("" if row.status == "no_enrolments" else f"{row.programme_code}: ")
-        + f"{STATUSES[str(row.status)]}, so no effect is measured."
-        for row in waiting.itertuples()
-    ]
+def findings(found: pd.DataFrame) -> list[str]:
+    """Say of each programme what was found, or why nothing was measured."""
+    return [_finding(row) for _, row in found.iterrows()]
+
+
+def _finding(row: "pd.Series[Any]") -> str:
+    named = "" if row["status"] == "no_enrolments" else f"{row['programme_code']}: "
+    if row["status"] != "measured":
+        return f"{named}{_said(row)}, so no effect is measured."
+    strayed = int(row["control_enrolled_count"])
+    spoilt = (
+        f" {strayed:,} of {int(row['control_count']):,} controls were enrolled all the "
+        "same, which makes the effect look smaller."
+        if strayed
+        else ""
+    )
+    return f"{named}{_said(row)}.{spoilt}"
 
 
 def backtests(found: pd.DataFrame, window: str) -> Picture:
@@ -251,6 +262,7 @@ def backtests(found: pd.DataFrame, window: str) -> Picture:
     frame = found.assign(
         people=found["population"].map(_POPULATIONS),
         said=found["status"].str.replace("_", " "),
+        ratio=[_ratio(row) for _, row in found.iterrows()],
     )
     measured = frame[frame["status"] == "measured"].assign(
         label=lambda one: one["as_of_date"].astype(str) + ", " + one["people"]
@@ -272,9 +284,7 @@ def backtests(found: pd.DataFrame, window: str) -> Picture:
         "patient_count": tables.count("with known outcome"),
         "expected_readmissions": tables.figure("expected", 1),
         "observed_readmissions": tables.count("observed"),
-        "observed_ratio": tables.figure("observed / expected"),
-        "observed_ratio_lower": tables.figure("at least"),
-        "observed_ratio_upper": tables.figure("at most"),
+        "ratio": tables.text("observed / expected (95 % interval)"),
         "projected_savings": tables.money("savings, projected"),
         "supported_savings": tables.money("x observed / expected"),
     }
@@ -287,6 +297,15 @@ def backtests(found: pd.DataFrame, window: str) -> Picture:
         "interval. It tells whether there was as much to avoid as projected, not "
         "whether a programme avoids any.",
     )
+
+
+def _ratio(row: "pd.Series[Any]") -> str:
+    if tables.is_nothing(row["observed_ratio"]):
+        return tables.NOTHING
+    value, lower, upper = (
+        float(row[f"observed_ratio{end}"]) for end in ("", "_lower", "_upper")
+    )
+    return f"{value:.2f} ({lower:.2f} to {upper:.2f})"
 
 
 def evidence(found: pd.DataFrame) -> Picture:
