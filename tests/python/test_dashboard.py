@@ -171,6 +171,28 @@ def test_the_keyboard_reaches_and_works_everything(look: Open) -> None:
     page.get_by_text("High or critical, 60 days").wait_for()
 
 
+def test_the_keyboard_opens_every_table_of_a_page(look: Open) -> None:
+    page = look("", "Does it pay?").page
+    page.locator("details.rm-twin").first.wait_for(state="attached")
+    tables = page.locator(".rm-table")
+    unseen = {one for one in range(tables.count())}
+    page.get_by_role("radio", name="30 days").focus()
+    for _ in range(80):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.tagName") == "SUMMARY":
+            page.keyboard.press("Enter")
+        unseen -= {
+            page.evaluate(
+                "[...document.querySelectorAll('.rm-table')]"
+                ".indexOf(document.activeElement)"
+            )
+        }
+        if not unseen:
+            break
+    assert not unseen
+    assert page.locator("details.rm-twin:not([open])").count() == 0
+
+
 def test_without_its_key_an_address_shows_nothing(look: Open, shown: Copy) -> None:
     page = look()
     before = page.page.url

@@ -10,6 +10,7 @@ import pytest
 from asking import Asking
 from copies import REPOSITORY, Copy
 from looks import Look, required_chromium
+from playwright.sync_api import Browser
 
 from benchmarks.browsers import browser, served
 from python_scoring.dashboard import pays_pictures
@@ -114,9 +115,14 @@ READ: dict[int, tuple[Callable[[Look], str], Callable[[object], str]]] = {
 
 
 @pytest.fixture(scope="module")
-def look(built: Copy) -> Iterator[Look]:
-    path = required_chromium()
-    with browser(path) as chrome, built.in_force(), served(None) as address:
+def chrome() -> Iterator[Browser]:
+    with browser(required_chromium()) as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def look(built: Copy, chrome: Browser) -> Iterator[Look]:
+    with built.in_force(), served(None) as address:
         found = Look(chrome.new_page())
         found.open(address)
         yield found
@@ -143,11 +149,12 @@ def test_a_page_and_its_sql_give_the_same_answer(
     assert _seen(number, look) == write(built.value(query.rstrip(";")))
 
 
-def test_a_measured_effect_is_the_same_on_its_page(built: Copy) -> None:
-    path = required_chromium()
+def test_a_measured_effect_is_the_same_on_its_page(
+    built: Copy, chrome: Browser
+) -> None:
     built.administer("create database {} template {}", "measured", built.database)
     copy = replace(built, database="measured")
-    with browser(path) as chrome, copy.in_force():
+    with copy.in_force():
         copy.execute(
             "update marts.programme_results set programme_code = 'CALLS',"
             " status = 'measured', finding = 'fewer_readmissions', effect = -0.0512,"
@@ -175,7 +182,7 @@ def test_a_metric_and_its_sql_give_the_same_answer(
     file = asking.folder / "answer.csv"
     asking.mf(*metrics()[number], "--csv", str(file))
     rows = pd.read_csv(file)
-    window = next(name for name in rows if name.endswith("__window"))
+    window = next(name for name in map(str, rows) if name.endswith("__window"))
     is_asked = (rows["organization__org_code"] == "BASELINE") & (
         rows[window] == "30_day"
     )
