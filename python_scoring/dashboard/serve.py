@@ -36,7 +36,7 @@ def command(port: int) -> list[str]:
     """Write the command line of the server."""
     settings = {**_SETTINGS, "server.port": str(port)}
     options = [f"--{name}={value}" for name, value in settings.items()]
-    program = [sys.executable, "-P", "-m", "streamlit", "run", str(_APP)]
+    program = [sys.executable, "-P", "-m", __package__, "run", str(_APP)]
     return [*program, *options]
 
 

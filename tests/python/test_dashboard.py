@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from copies import Copy
 from looks import Look, required_chromium
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, expect
 
 from benchmarks.browsers import KEY, browser, chromium, served
 from benchmarks.readers import login_of, logins
@@ -456,7 +456,7 @@ def test_no_budget_and_no_positive_return_say_none(look: Open) -> None:
     for _ in range(20):
         success.press("ArrowLeft")
     page.says("None: under these assumptions nobody whom this login sees")
-    assert not page.page.locator(".rm-table").count()
+    expect(page.page.locator(".rm-table")).to_have_count(0)
     assert page.errors == []
 
 
