@@ -146,7 +146,7 @@ def frontier(curves: pd.DataFrame) -> Any:
             "strategy:N",
             scale=alt.Scale(domain=names, range=colours),
             title=title,
-            legend=alt.Legend(columns=2),
+            legend=alt.Legend(columns=2, columnPadding=32),
         ),
     )
     lines = base.mark_line(strokeWidth=2.5).encode(
