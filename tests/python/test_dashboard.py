@@ -125,13 +125,15 @@ _CONTRASTS = """() => {
     if (!texts.currentNode.data.trim() || !at.checkVisibility()) continue;
     if (['STYLE', 'SCRIPT', 'NOSCRIPT'].includes(at.tagName)) continue;
     // A slider's value is a child of its thumb, and stands above it.
-    if (at.closest('[role=slider]')) continue;
+    if (at.closest('[role=slider], [data-testid=stSliderThumbValue]')) continue;
     const [r, g, b, a = 1] = channels(getComputedStyle(at).color);
     const under = ground(at);
     let faint = a;
     for (let up = at; up; up = up.parentElement) {
       faint *= Number(getComputedStyle(up).opacity);
     }
+    // The ends of a slider show when it is pointed at.
+    if (faint === 0) continue;
     const over = [r, g, b].map((v, i) => faint * v + (1 - faint) * under[i]);
     const [low, high] = [light(over), light(under)].sort((p, q) => p - q);
     const contrast = (high + 0.05) / (low + 0.05);
