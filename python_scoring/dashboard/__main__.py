@@ -6,6 +6,7 @@ from python_scoring.dashboard.views import (  # noqa: F401
     departments,
     overview,
     patient,
+    pays,
     targets,
     trust,
     what_if,

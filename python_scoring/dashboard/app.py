@@ -33,7 +33,7 @@ _PAGES: dict[str, tuple[str, Callable[[Page], None]]] = {
 }
 _STYLE = """
 [data-testid="stCaptionContainer"], [data-testid="stCaptionContainer"] p {
-    color: #444 !important; }
+    color: #444 !important; opacity: 1 !important; }
 [data-testid="stMainBlockContainer"] { padding: 3rem 2rem; }
 [data-testid="stIconMaterial"] { color: #444 !important; }
 h1 { font-size: 2rem !important; } h2 { font-size: 1.45rem !important; }

@@ -21,6 +21,8 @@ _DAYS = "replace(datum.label, '_day', ' days')"
 
 _CONFIG: dict[str, Any] = {
     "background": "white",
+    # Whoever prints may have wider letters than the drawing was measured with.
+    "padding": {"left": 18, "right": 8, "top": 5, "bottom": 5},
     "font": "sans-serif",
     "axis": {
         "labelColor": INK,

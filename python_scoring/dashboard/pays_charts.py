@@ -90,7 +90,7 @@ def certainty(sums: pd.DataFrame) -> Any:
     spans = base.mark_rule(color=BLUE, strokeWidth=3).encode(
         x=alt.X(
             "net_benefit_p05:Q",
-            title="net benefit, USD, projected: 5th percentile, median, 95th",
+            title="net benefit, USD, projected",
             axis=axis,
         ),
         x2="net_benefit_p95:Q",
@@ -143,7 +143,10 @@ def frontier(curves: pd.DataFrame) -> Any:
             axis=alt.Axis(format=_DOLLARS, tickCount=6),
         ),
         color=alt.Color(
-            "strategy:N", scale=alt.Scale(domain=names, range=colours), title=title
+            "strategy:N",
+            scale=alt.Scale(domain=names, range=colours),
+            title=title,
+            legend=alt.Legend(columns=2, columnPadding=32),
         ),
     )
     lines = base.mark_line(strokeWidth=2.5).encode(
@@ -192,7 +195,7 @@ def effects(found: pd.DataFrame) -> Any:
     )
     x = alt.X(
         "value:Q",
-        title="change of the share readmitted, percentage points",
+        title="change, percentage points",
         axis=alt.Axis(tickCount=6),
     )
     whiskers = (
@@ -221,32 +224,32 @@ def backtests(found: pd.DataFrame) -> Any:
     Parameters
     ----------
     found
-        label, kind (`expected` or `observed`), count.
+        label, expected, observed, lower, upper (people).
     """
-    kinds = ["expected", "observed"]
     base = alt.Chart(found).encode(
-        y=alt.Y(
-            "label:N",
-            sort=list(dict.fromkeys(found["label"])),
-            title=None,
-            axis=alt.Axis(labelLimit=330),
-        ),
-        yOffset=alt.YOffset("kind:N", sort=kinds),
-        x=alt.X("count:Q", title="people readmitted", axis=alt.Axis(tickCount=6)),
+        y=alt.Y("label:N", sort=list(found["label"]), title=None)
     )
-    bars = base.mark_bar(stroke=INK, strokeWidth=0.6).encode(
-        color=alt.Color(
-            "kind:N",
-            scale=alt.Scale(domain=kinds, range=[SKY, BLUE]),
-            title="above and below",
-        ),
-        tooltip=["label:N", "kind:N", alt.Tooltip("count:Q", format=",.1f")],
+    # Two layers with a legend of their own making: what is drawn how.
+    kinds = alt.Scale(domain=["expected", "observed"], range=[ORANGE, BLUE])
+    shapes = alt.Scale(domain=["expected", "observed"], range=["diamond", "circle"])
+    spans = base.mark_rule(color=INK, strokeWidth=2).encode(x="lower:Q", x2="upper:Q")
+    points = (
+        base.transform_fold(["expected", "observed"], ["kind", "people"])
+        .mark_point(size=130, filled=True, opacity=1, stroke=INK)
+        .encode(
+            x=alt.X(
+                "people:Q",
+                title="people readmitted",
+                axis=alt.Axis(tickCount=6),
+                scale=alt.Scale(zero=False),
+            ),
+            color=alt.Color("kind:N", scale=kinds, title=None),
+            shape=alt.Shape("kind:N", scale=shapes, title=None),
+            tooltip=["label:N", "kind:N", alt.Tooltip("people:Q", format=",.1f")],
+        )
     )
-    numbers = base.mark_text(align="left", dx=4).encode(
-        text=alt.Text("count:Q", format=",.0f")
-    )
-    height = max(120, 52 * found["label"].nunique())
-    return finished(bars + numbers, "Readmissions expected and observed", height)
+    height = max(150, 30 * len(found))
+    return finished(spans + points, "Readmissions expected and observed", height)
 
 
 def _line_at_zero(channel: str) -> Any:

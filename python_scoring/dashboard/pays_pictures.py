@@ -16,7 +16,6 @@ _STRATEGIES = {
 _POPULATIONS = {"everybody": "everybody", "target_list": "target list"}
 
 STATUSES = {
-    "measured": "measured",
     "no_enrolments": "Nobody is enrolled in a programme",
     "nobody_eligible": "Nobody was on a target list since the programme began",
     "no_outcomes_yet": "No cohort since the programme began has known outcomes",
@@ -31,9 +30,7 @@ FINDINGS = {
 
 def scenarios(found: pd.DataFrame) -> Picture:
     """Draw the net benefit of each scenario, from `pays.scenarios`."""
-    frame = _with_windows(found).assign(
-        label=found["total_net_benefit"].map(tables.short_dollars)
-    )
+    frame = _with_windows(found).assign(label=found["total_net_benefit"].map(_rounded))
     columns = {
         "window": tables.text("window"),
         "scenario": tables.text("scenario"),
@@ -52,6 +49,11 @@ def scenarios(found: pd.DataFrame) -> Picture:
         PROJECTED
         + " The scenarios are assumptions too: seeds/rules/roi_scenarios.csv.",
     )
+
+
+def _rounded(dollars: float) -> str:
+    """Write dollars to three figures at most, to stand above a narrow bar."""
+    return tables.short_dollars(float(f"{dollars:.3g}")).replace(".0", "")
 
 
 def verdicts(found: pd.DataFrame) -> list[str]:
@@ -87,9 +89,10 @@ def certainty(found: pd.DataFrame) -> Picture:
         pays_charts.certainty(frame),
         frame,
         columns,
-        "Of the assumptions that the scenarios allow, so many in 100 let a person pay. "
-        "They are the same for everybody: calling more people does not average the "
-        "doubt away. That the programme works at all is taken for granted.",
+        "From the 5th to the 95th percentile, with the median. Of the assumptions that "
+        "the scenarios allow, so many in 100 let a person pay. They are the same for "
+        "everybody: calling more people does not average the doubt away. That the "
+        "programme works at all is taken for granted.",
     )
 
 
@@ -137,25 +140,27 @@ def effects(found: pd.DataFrame, window: str) -> Picture:
     """Draw measured effects beside what misleads, from `pays.results`."""
     measured = found[found["status"] == "measured"]
     rows = [one for _, row in measured.iterrows() for one in _effects_of(row)]
+    if len(measured) == 1:
+        # Short labels leave a small screen room for what they label.
+        rows = [(label.partition(": ")[2], *rest) for label, *rest in rows]
     drawn = pd.DataFrame(rows, columns=["label", *_EFFECT])
     # Of a programme without an enrolment among known outcomes, some are unknown.
     drawn = drawn.dropna(subset=["value"])
     table = found.assign(
         said=[_said(row) for _, row in found.iterrows()],
         interval=[_interval(row) for _, row in found.iterrows()],
+        treatment=[_rate(row, "treatment") for _, row in found.iterrows()],
+        control=[_rate(row, "control") for _, row in found.iterrows()],
         **{name: 100 * found[name].astype(float) for name in _CHANGES},
     )
     columns = {
         "programme_code": tables.text("programme"),
         "said": tables.text("finding"),
         "interval": tables.text("measured effect, points (95 % interval)"),
-        "treatment_count": tables.count("people to call"),
-        "treatment_rate": tables.share("of them readmitted"),
-        "control_count": tables.count("controls"),
-        "control_rate": tables.share("of them readmitted"),
-        "control_enrolled_count": tables.count("controls enrolled all the same"),
-        "before_after_change": _points("before and after, enrolled"),
-        "control_change": _points("before and after, controls"),
+        "treatment": tables.text("readmitted of people to call"),
+        "control": tables.text("of controls"),
+        "before_after_change": _points("before/after, enrolled"),
+        "control_change": _points("before/after, controls"),
         "projected_roi_percent": tables.percent("ROI, projected", 0),
         "measured_roi_percent": tables.percent("ROI, measured", 0),
     }
@@ -177,9 +182,9 @@ def _effects_of(row: "pd.Series[Any]") -> list[tuple[Any, ...]]:
     code = row["programme_code"]
     nothing = float("nan")
     shown = [
-        ("measured, against controls", "effect", "effect_lower", "effect_upper"),
-        ("before and after, enrolled", "before_after_change", None, None),
-        ("before and after, controls", "control_change", None, None),
+        ("measured effect", "effect", "effect_lower", "effect_upper"),
+        ("before/after, enrolled", "before_after_change", None, None),
+        ("before/after, controls", "control_change", None, None),
     ]
     return [
         (
@@ -194,6 +199,12 @@ def _effects_of(row: "pd.Series[Any]") -> list[tuple[Any, ...]]:
         )
         for label, *names in shown
     ]
+
+
+def _rate(row: "pd.Series[Any]", arm: str) -> str:
+    if tables.is_nothing(row[f"{arm}_rate"]):
+        return tables.NOTHING
+    return f"{100 * float(row[f'{arm}_rate']):.1f} % of {int(row[f'{arm}_count']):,}"
 
 
 def _interval(row: "pd.Series[Any]") -> str:
@@ -227,14 +238,23 @@ def _points(label: str) -> tables.Column:
     return tables.Column(f"{label}, points", lambda value: f"{value:+.1f}")
 
 
-def unmeasured(found: pd.DataFrame) -> list[str]:
-    """Say for each programme without a measured effect why it has none."""
-    waiting = found[found["status"] != "measured"]
-    return [
-        ("" if row.status == "no_enrolments" else f"{row.programme_code}: ")
-        + f"{STATUSES[str(row.status)]}, so no effect is measured."
-        for row in waiting.itertuples()
-    ]
+def findings(found: pd.DataFrame) -> list[str]:
+    """Say of each programme what was found, or why nothing was measured."""
+    return [_finding(row) for _, row in found.iterrows()]
+
+
+def _finding(row: "pd.Series[Any]") -> str:
+    named = "" if row["status"] == "no_enrolments" else f"{row['programme_code']}: "
+    if row["status"] != "measured":
+        return f"{named}{_said(row)}, so no effect is measured."
+    strayed = int(row["control_enrolled_count"])
+    spoilt = (
+        f" {strayed:,} of {int(row['control_count']):,} controls were enrolled all the "
+        "same, which makes the effect look smaller."
+        if strayed
+        else ""
+    )
+    return f"{named}{_said(row)}.{spoilt}"
 
 
 def backtests(found: pd.DataFrame, window: str) -> Picture:
@@ -242,6 +262,7 @@ def backtests(found: pd.DataFrame, window: str) -> Picture:
     frame = found.assign(
         people=found["population"].map(_POPULATIONS),
         said=found["status"].str.replace("_", " "),
+        ratio=[_ratio(row) for _, row in found.iterrows()],
     )
     measured = frame[frame["status"] == "measured"].assign(
         label=lambda one: one["as_of_date"].astype(str) + ", " + one["people"]
@@ -249,14 +270,13 @@ def backtests(found: pd.DataFrame, window: str) -> Picture:
     # Two cohorts of one day, as when one was loaded anew: told apart by their load.
     is_twice = measured.duplicated("label", keep=False)
     measured.loc[is_twice, "label"] += ", load " + measured["load_id"].astype(str)
-    names = {
-        "expected_readmissions": "expected",
-        "observed_readmissions": "observed",
-    }
-    drawn = measured.melt("label", list(names), "kind", "count")
-    drawn = drawn.assign(
-        kind=drawn["kind"].map(names), count=drawn["count"].astype(float)
-    )
+    expected = measured["expected_readmissions"].astype(float)
+    drawn = measured.assign(
+        expected=expected,
+        observed=measured["observed_readmissions"].astype(float),
+        lower=measured["observed_ratio_lower"] * expected,
+        upper=measured["observed_ratio_upper"] * expected,
+    )[["label", "expected", "observed", "lower", "upper"]]
     columns = {
         "as_of_date": tables.day("cohort of"),
         "people": tables.text("people"),
@@ -264,9 +284,7 @@ def backtests(found: pd.DataFrame, window: str) -> Picture:
         "patient_count": tables.count("with known outcome"),
         "expected_readmissions": tables.figure("expected", 1),
         "observed_readmissions": tables.count("observed"),
-        "observed_ratio": tables.figure("observed / expected"),
-        "observed_ratio_lower": tables.figure("at least"),
-        "observed_ratio_upper": tables.figure("at most"),
+        "ratio": tables.text("observed / expected (95 % interval)"),
         "projected_savings": tables.money("savings, projected"),
         "supported_savings": tables.money("x observed / expected"),
     }
@@ -275,9 +293,19 @@ def backtests(found: pd.DataFrame, window: str) -> Picture:
         pays_charts.backtests(drawn) if len(drawn) else None,
         frame,
         columns,
-        "Expected is by each person's first score. It tells whether there was as much "
-        "to avoid as projected, not whether a programme avoids any.",
+        "Expected is by each person's first score; observed is shown with its 95 % "
+        "interval. It tells whether there was as much to avoid as projected, not "
+        "whether a programme avoids any.",
     )
+
+
+def _ratio(row: "pd.Series[Any]") -> str:
+    if tables.is_nothing(row["observed_ratio"]):
+        return tables.NOTHING
+    value, lower, upper = (
+        float(row[f"observed_ratio{end}"]) for end in ("", "_lower", "_upper")
+    )
+    return f"{value:.2f} ({lower:.2f} to {upper:.2f})"
 
 
 def evidence(found: pd.DataFrame) -> Picture:

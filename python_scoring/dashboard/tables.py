@@ -22,6 +22,7 @@ STYLE = """
 .rm-table tbody th { font-weight: 400; }
 .rm-table .rm-number { text-align: right; font-variant-numeric: tabular-nums;
     white-space: nowrap; }
+.rm-table thead th.rm-number { white-space: normal; }
 .rm-table .rm-long { min-width: 15rem; }
 .rm-table a { color: #00538a; text-decoration: underline; }
 .rm-twin summary { cursor: pointer; padding: 0.35rem 0; color: #00538a;

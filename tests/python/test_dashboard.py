@@ -23,6 +23,7 @@ PAGES = (
     "One patient",
     "Model trust",
     "What if",
+    "Does it pay?",
 )
 DEPARTMENT = "CARDIOLOGY"
 
@@ -124,10 +125,16 @@ _CONTRASTS = """() => {
     if (!texts.currentNode.data.trim() || !at.checkVisibility()) continue;
     if (['STYLE', 'SCRIPT', 'NOSCRIPT'].includes(at.tagName)) continue;
     // A slider's value is a child of its thumb, and stands above it.
-    if (at.closest('[role=slider]')) continue;
+    if (at.closest('[role=slider], [data-testid=stSliderThumbValue]')) continue;
     const [r, g, b, a = 1] = channels(getComputedStyle(at).color);
     const under = ground(at);
-    const over = [r, g, b].map((v, i) => a * v + (1 - a) * under[i]);
+    let faint = a;
+    for (let up = at; up; up = up.parentElement) {
+      faint *= Number(getComputedStyle(up).opacity);
+    }
+    // The ends of a slider show when it is pointed at.
+    if (faint === 0) continue;
+    const over = [r, g, b].map((v, i) => faint * v + (1 - faint) * under[i]);
     const [low, high] = [light(over), light(under)].sort((p, q) => p - q);
     const contrast = (high + 0.05) / (low + 0.05);
     if (contrast < 4.5) bad.push([texts.currentNode.data.trim(), contrast]);
@@ -164,6 +171,28 @@ def test_the_keyboard_reaches_and_works_everything(look: Open) -> None:
     page.get_by_role("radio", name="30 days").focus()
     page.keyboard.press("ArrowDown")
     page.get_by_text("High or critical, 60 days").wait_for()
+
+
+def test_the_keyboard_opens_every_table_of_a_page(look: Open) -> None:
+    page = look("", "Does it pay?").page
+    page.locator("details.rm-twin").first.wait_for(state="attached")
+    tables = page.locator(".rm-table")
+    unseen = {one for one in range(tables.count())}
+    page.get_by_role("radio", name="30 days").focus()
+    for _ in range(80):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.tagName") == "SUMMARY":
+            page.keyboard.press("Enter")
+        unseen -= {
+            page.evaluate(
+                "[...document.querySelectorAll('.rm-table')]"
+                ".indexOf(document.activeElement)"
+            )
+        }
+        if not unseen:
+            break
+    assert not unseen
+    assert page.locator("details.rm-twin:not([open])").count() == 0
 
 
 def test_without_its_key_an_address_shows_nothing(look: Open, shown: Copy) -> None:
@@ -216,7 +245,7 @@ def test_another_organization_changes_the_page(look: Open, shown: Copy) -> None:
 
 def test_filters_of_the_target_list_do_what_they_say(look: Open, shown: Copy) -> None:
     page = look("", "Target list")
-    where = "organization_id = 1 and prediction_window = '30_day'"
+    where = "organization_id = 1 and prediction_window = '30_day' and not is_control"
     count = "select count(*) from marts.positive_roi_patients where " + where
 
     def says(condition: str) -> None:
@@ -242,6 +271,24 @@ def test_filters_of_the_target_list_do_what_they_say(look: Open, shown: Copy) ->
     page.says("Nobody: no person whom this login sees")
 
 
+def test_controls_are_on_the_list_only_when_asked_for(look: Open, shown: Copy) -> None:
+    page = look("", "Target list")
+    assert "leave alone" not in page.tables()
+    page.page.get_by_text("Leave controls out").click()
+    count = (
+        "select count(*) from marts.positive_roi_patients"
+        " where organization_id = 1 and prediction_window = '30_day'"
+    )
+    page.says(f"{shown.value(count):,} people with a positive")
+    first = page.page.locator(".rm-table tbody tr").filter(has_text="leave alone").first
+    person = first.locator("a").inner_text()
+    assert shown.value(
+        "select is_control from marts.programme_holdout"
+        " where left(patient_uuid::text, 8) = %s",
+        person,
+    )
+
+
 def test_the_target_list_is_sorted_and_paged_as_asked(look: Open, shown: Copy) -> None:
     page = look("", "Target list")
 
@@ -251,7 +298,7 @@ def test_the_target_list_is_sorted_and_paged_as_asked(look: Open, shown: Copy) -
     def wanted(order: str, offset: int = 0) -> str:
         return shown.value(
             "select left(patient_uuid::text, 8) from marts.positive_roi_patients where"
-            " organization_id = 1 and prediction_window = '30_day'"
+            " organization_id = 1 and prediction_window = '30_day' and not is_control"
             f" order by {order}, patient_id limit 1 offset {offset}"
         )
 
@@ -282,6 +329,7 @@ def test_the_file_holds_the_list_as_filtered(
     expected = shown.rows(
         "select patient_uuid::text from marts.positive_roi_patients where"
         " organization_id = 1 and prediction_window = '30_day' and risk_tier = 5"
+        " and not is_control"
         " order by net_benefit desc, patient_id"
     )
     assert [row["patient_uuid"] for row in rows] == [one for (one,) in expected]
@@ -337,7 +385,7 @@ def test_groups_are_chosen(look: Open) -> None:
 
 
 def _greedy(
-    shown: Copy, budget: float, cost: float, success: float
+    shown: Copy, budget: float, cost: float, success: float, care: float = 1
 ) -> tuple[int, float]:
     """Work out the choice apart from the page: how many, and their net benefit."""
     rows = np.array(
@@ -348,7 +396,7 @@ def _greedy(
         ),
         dtype=float,
     )
-    savings = rows[:, 0] * np.minimum(1, rows[:, 1] * success)
+    savings = care * rows[:, 0] * np.minimum(1, rows[:, 1] * success)
     prices = rows[:, 2] * cost
     order = np.argsort(-savings / prices, kind="stable")
     order = order[savings[order] > prices[order]]
@@ -380,6 +428,25 @@ def test_a_budget_buys_the_best_and_other_assumptions_move_it(
     assert _metrics(page)[::2] == [f"{people:,}", f"${net / 1000:,.1f}k"]
 
 
+def test_a_scenario_is_another_return_for_the_same_budget(
+    look: Open, shown: Copy
+) -> None:
+    page = look("", "What if")
+    metric = '[data-testid="stMetricValue"]'
+    share = {"conservative": 0.45 / 0.6 * 0.95, "optimistic": 0.7 / 0.6 * 1.05}
+    for scenario, success in (("conservative", 0.5), ("optimistic", 1.25)):
+        page.changes(
+            lambda name=scenario: page.page.get_by_text(name, exact=True).click(),
+            of=metric,
+        )
+        people, net = _greedy(shown, 50_000, 1, success, share[scenario])
+        assert _metrics(page)[::2] == [f"{people:,}", f"${net / 1000:,.1f}k"]
+        page.says(f"The {scenario} scenario:")
+    assert "Controls, who are left alone on purpose, are counted in." in page.text()
+    assert "leave alone" in page.tables()
+    assert page.errors == []
+
+
 def test_no_budget_and_no_positive_return_say_none(look: Open) -> None:
     page = look("", "What if")
     page.fill("Budget, USD", "0")
@@ -396,6 +463,17 @@ def test_no_budget_and_no_positive_return_say_none(look: Open) -> None:
 
 
 # Roles.
+
+
+# The pictures of the page that asks whether it pays.
+_PAYS = (
+    "Net benefit by scenario, everybody offered it",
+    "How sure the return is, everybody offered it",
+    "Net benefit by budget and by who is called first",
+    "Measured effect on readmissions, 30 days",
+    "Readmissions expected and observed, 30 days",
+    "Published evidence",
+)
 
 
 def _everywhere(look: Open, role: str) -> dict[str, str]:
@@ -417,6 +495,16 @@ def test_a_clinician_sees_nobody_of_another_department(look: Open, shown: Copy) 
     said = " ".join(_everywhere(look, "clinician").values())
     assert [name for name, is_own in names if is_own and name in said]
     assert not [name for name, is_own in names if not is_own and name in said]
+    pays = _everywhere(look, "clinician")["Does it pay?"]
+    for mart in ("roi_scenario_totals", "targeting_frontier", "programme_results"):
+        assert f"may not read {mart}. Roles that read it: admin, analyst" in pays
+    own = shown.value(
+        "select count(*) from marts.roi_uncertainty as u inner join marts.patients as p"
+        " using (patient_id) where p.organization_id = 1 and p.department_id = 1"
+        " and prediction_window = '30_day' and positive_roi_probability > 0.95"
+    )
+    assert f"People above 95 % likely to pay{own:,} (" in pays
+    assert "Finkelstein" in pays
     page = look("clinician", "One patient")
     other = shown.value(
         "select patient_uuid::text from marts.patients where organization_id = 1"
@@ -439,6 +527,8 @@ def test_an_analyst_sees_no_name_of_a_person(look: Open, shown: Copy) -> None:
     assert "may not read patients (patient_id, patient_uuid)" in said["One patient"]
     assert "Roles that read it: admin, clinician." in said["One patient"]
     assert "Calibration by tenths of risk" in said["Model trust"]
+    for title in _PAYS:
+        assert title in said["Does it pay?"]
 
 
 def test_finance_sees_dollars_and_nothing_clinical(look: Open, shown: Copy) -> None:
@@ -446,6 +536,8 @@ def test_finance_sees_dollars_and_nothing_clinical(look: Open, shown: Copy) -> N
     assert "From savings to net benefit" in said["Overview"]
     assert "People reached" in said["What if"]
     assert "may not read positive_roi_patients" in said["Target list"]
+    for title in _PAYS:
+        assert title in said["Does it pay?"]
     together = " ".join(said.values())
     labels = [name for (name,) in shown.rows("select label from marts.reason_words")]
     assert not [name for name in labels if f": {name}" in together]
@@ -460,6 +552,8 @@ def test_a_partner_sees_rounded_counts_and_words(look: Open) -> None:
     assert "Counts under 11 are withheld" in said["Overview"]
     assert "Roles that read it: admin, analyst, finance." in said["Overview"]
     assert "may not read financial_projections" in said["What if"]
+    for mart in ("roi_uncertainty", "projection_backtests", "intervention_evidence"):
+        assert f"may not read {mart}." in said["Does it pay?"]
     page = look("partner", "Departments")
     cells = page.page.locator("table").first.locator("td").all_text_contents()
     counts = [int(cell.replace(",", "")) for cell in cells if cell != "–"]

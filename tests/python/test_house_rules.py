@@ -358,7 +358,7 @@ def test_exposures_say_whose_they_are_and_read_published_marts(
 def test_what_the_dashboard_reads_is_what_its_exposures_name(
     manifest: dict[str, Any], models: list[dict[str, Any]]
 ) -> None:
-    marts = {model["config"]["alias"] or model["name"] for model in models}
+    marts = {model["alias"] for model in models if is_mart(model)}
     exposed = {
         manifest["nodes"][uid]["alias"]
         for exposure in manifest["exposures"].values()

@@ -33,7 +33,7 @@ def show_pays(page: Page) -> None:
         if results.empty:
             words.empty("No cohort of this organization is visible to this login.")
         else:
-            _say(pays_pictures.unmeasured(results))
+            _say(pays_pictures.findings(results))
             show(pays_pictures.effects(results, window))
     with words.section("Were there as many readmissions to avoid?"):
         backtests = pays.backtests(reader, organization, window)

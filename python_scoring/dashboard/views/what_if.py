@@ -84,9 +84,9 @@ def _show_outcome(page: Page, outcome: Outcome) -> None:
     st.caption(
         f"This list is best first, up to whom the budget no longer reaches; no other "
         f"list for this window and budget nets more than "
-        f"{tables.dollars(outcome.most_net)}. ./riskmart target --window looks for "
-        "that one, and without --window over all windows. Controls, who are left alone "
-        "on purpose, are counted in."
+        f"{tables.dollars(outcome.most_net)}. `./riskmart target --window` looks "
+        "for that one, and without `--window` over all windows. Controls, who are left "
+        "alone on purpose, are counted in."
     )
 
 
