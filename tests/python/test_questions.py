@@ -199,3 +199,12 @@ def test_a_metric_and_its_sql_give_the_same_answer(
 
 def test_four_questions_are_metrics_too() -> None:
     assert list(metrics()) == [1, 2, 3, 10]
+
+
+def test_the_readme_asks_the_same() -> None:
+    text = (REPOSITORY / "README.md").read_text()
+    rows = dict(re.findall(r"^\| (\d+) \|.*\| `([^`]+)` \|$", text, re.M))
+    assert [int(number) for number in rows] == list(range(1, 11))
+    for number, line in rows.items():
+        metric = shlex.join(["mf", *metrics().get(int(number), [])])
+        assert line in (questions()[int(number)][1].rstrip(";"), metric)
