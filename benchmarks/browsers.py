@@ -15,7 +15,10 @@ from python_scoring.dashboard import serve
 
 KEY = "a-key-that-everybody-knows"
 
-_NAMES = ("chromium", "chromium-browser", "google-chrome")
+_NAMES = (
+    *("chromium", "chromium-browser", "google-chrome"),
+    "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
+)
 _FLAGS = (
     "--disable-gpu",
     "--disable-quic",
