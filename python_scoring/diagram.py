@@ -14,7 +14,7 @@ _PREFACE = """# Marts and their keys
 Made by `./riskmart docs er` from the constraints that the marts' YAML declares; a test
 holds it to them. `PK` is in the primary key, `FK` in a foreign one, `UK` is unique.
 Of each mart only the columns of its keys are shown: `\\d+ marts.predictions` in psql,
-or `./riskmart dbt docs generate`, tells of all.
+or `./riskmart dbt docs generate --target published`, tells of all.
 """
 
 

@@ -33,7 +33,7 @@ def show(console: Console, answer: Answer) -> None:
         soft_wrap=True,
     )
     if answer.paying_count == 0:
-        console.print(NOBODY)
+        console.print(_nobody(answer), soft_wrap=True)
         return
     if not answer.people:
         console.print(
@@ -49,7 +49,7 @@ def show(console: Console, answer: Answer) -> None:
         table.add_row(
             name,
             f"{totals.patients:,.0f}",
-            *(f"${v:,.0f}" for v in (totals.cost, totals.savings, totals.net)),
+            *(_dollars(v) for v in (totals.cost, totals.savings, totals.net)),
             "" if roi is None else f"{roi:,.1f}",
         )
     console.print(table)
@@ -57,11 +57,31 @@ def show(console: Console, answer: Answer) -> None:
         f"Chosen: {answer.choice.method}; no choice nets more than "
         f"${answer.choice.most_net:,.2f} ({answer.choice.gap_percent:.4f} % above). "
         f"{answer.paying_count:,} patients have a positive projected return. "
-        f"Probability that this list pays: {100 * answer.probability_pays:.0f} %, by "
-        "the scenarios' assumptions, which are no results.",
+        f"Probability that this list pays: {_percent(answer.probability_pays)} %, by "
+        "the scenarios' assumptions, which are no results: that the programme works at "
+        "all is taken for granted.",
         soft_wrap=True,
     )
     _show_people(console, answer)
+
+
+def _nobody(answer: Answer) -> str:
+    """Say that nobody pays; controls were not looked at unless they were asked for."""
+    left_out = "" if answer.question.with_controls else " (controls not counted)"
+    return f"{NOBODY}{left_out}"
+
+
+def _dollars(value: float) -> str:
+    """Write whole dollars, as `-$1,234`."""
+    rounded = round(value)
+    return f"{'-' if rounded < 0 else ''}${abs(rounded):,}"
+
+
+def _percent(share: float) -> str:
+    """Write a probability in percent; of assumptions, none is certain."""
+    if share > 0.99:
+        return ">99"
+    return "<1" if share < 0.01 else f"{100 * share:.0f}"
 
 
 def _strategies(answer: Answer) -> list[tuple[str, Totals]]:
@@ -84,10 +104,10 @@ def _show_people(console: Console, answer: Answer) -> None:
             person.patient_uuid,
             escape(person.department_code),
             person.prediction_window,
-            f"${person.intervention_cost:,.0f}",
-            f"${person.expected_savings:,.0f}",
-            f"${person.net_benefit:,.0f}",
-            f"{100 * person.positive_roi_probability:.0f}",
+            _dollars(person.intervention_cost),
+            _dollars(person.expected_savings),
+            _dollars(person.net_benefit),
+            _percent(person.positive_roi_probability),
         )
     console.print(table)
     if len(answer.people) > _SHOWN:
@@ -107,7 +127,7 @@ def as_json(answer: Answer) -> dict[str, Any]:
         "scenario": question.scenario,
         "prediction_window": question.window,
         "capacities": dict(question.capacities),
-        "verdict": NOBODY if answer.paying_count == 0 else "",
+        "verdict": _nobody(answer) if answer.paying_count == 0 else "",
         "positive_roi_count": answer.paying_count,
         "method": answer.choice.method,
         "most_net_benefit": answer.choice.most_net,

@@ -81,10 +81,10 @@ def _is_admitted(key: str) -> bool:
 
 def _show(title: str, reader: Reader, key: str) -> None:
     st.title(title, anchor=False)
-    st.sidebar.caption(f"Reading as {reader.named}")
+    st.sidebar.caption(words.plain(f"Reading as {reader.named}"))
     found = queries.organizations(reader)
     if found.empty:
-        st.info(
+        words.empty(
             f"{reader.named} belongs to no organization. Whoever runs the warehouse "
             "gives access: "
             f"./riskmart access grant {reader.login} --org CODE --role ROLE"
@@ -94,7 +94,7 @@ def _show(title: str, reader: Reader, key: str) -> None:
     window = st.sidebar.radio(
         "Window", _WINDOWS, format_func=lambda w: f"{w.removesuffix('_day')} days"
     )
-    st.caption(f"{row['organization_name']}, as of {row['as_of_date']}")
+    st.caption(words.plain(f"{row['organization_name']}, as of {row['as_of_date']}"))
     st.info(cautions.caution(row["data_source"], row["organization_name"]))
     number, code = int(row["organization_id"]), str(row["org_code"])
     page = Page(reader, number, code, window, key)

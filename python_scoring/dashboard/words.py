@@ -1,5 +1,6 @@
 """What a page says where it cannot show anything."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -16,14 +17,14 @@ def told() -> Iterator[None]:
     try:
         yield
     except NotForThisLogin as error:
-        st.info(str(error))
+        st.info(plain(str(error)))
     except NothingPublished as error:
         st.title("Nothing to show yet")
-        st.info(str(error))
+        st.info(plain(str(error)))
     except psycopg.errors.QueryCanceled:
         st.warning("This took too long and was stopped. Choose less, or try again.")
     except psycopg.errors.InsufficientPrivilege as error:
-        st.info(f"The database refuses: {_first_line(error)}.")
+        st.info(plain(f"The database refuses: {_first_line(error)}."))
     except psycopg.OperationalError as error:
         _say_stopped(error)
 
@@ -35,17 +36,29 @@ def section(title: str) -> Iterator[None]:
     try:
         yield
     except (NotForThisLogin, NothingPublished) as error:
-        st.info(str(error))
+        st.info(plain(str(error)))
 
 
 def empty(what: str) -> None:
     """Say that there is nothing of what was asked for."""
-    st.info(what)
+    st.info(plain(what))
+
+
+def plain(text: str) -> str:
+    r"""Take what others named for text: Streamlit reads Markdown, pictures included.
+
+    Examples
+    --------
+    >>> print(plain("$5 *off* ![](http://x)"))
+    \$5 \*off\* \!\[\]\(http\:\/\/x\)
+    """
+    return re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", text)
 
 
 def _say_stopped(error: psycopg.OperationalError) -> None:
     st.title("The warehouse does not answer", anchor=False)
-    st.error(f"No connection to the {config.describe()}: {_first_line(error)}")
+    said = f"No connection to the {config.describe()}: {_first_line(error)}"
+    st.error(plain(said))
     if config.is_team_server():
         st.markdown("Whoever runs that server can start it; then try again.")
     else:

@@ -167,8 +167,10 @@ def read_options(
     chunks = list(warehouse.copy_out(conn, query.as_string(conn), _OPTIONS))
     if not chunks:
         raise BadInput(
-            f"organization {org_code}: nobody is in its cohort; expected "
-            "patients with projected returns (`riskmart load`, then `riskmart build`)"
+            f"organization {org_code}: nobody is in its cohort"
+            f"{'' if with_controls else ', or controls alone (--with-controls)'}; "
+            "expected patients with projected returns (`riskmart load`, then "
+            "`riskmart build`)"
         )
     rows = np.concatenate(chunks)
     options = Options(*(rows[name] for name in _OPTIONS.names or ()))

@@ -104,6 +104,14 @@ def test_a_page_shows_data_with_twins_and_without_errors(
     assert steps.max() <= 1, levels
 
 
+def test_what_an_address_says_is_text_and_no_markdown(look: Open) -> None:
+    picture = "![a picture](http://elsewhere.invalid/a.png)"
+    page = look("", query=f"&person={picture}")
+    page.says(f"{picture} is no person's name here")
+    assert not page.page.locator('[data-testid="stAlert"] img').count()
+    assert page.foreign == []
+
+
 _CONTRASTS = """() => {
   const channels = text => text.match(/[\\d.]+/g).map(Number);
   const light = ([r, g, b]) => {

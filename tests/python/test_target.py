@@ -112,8 +112,39 @@ def test_no_positive_return_says_none(clone: Copy, riskmart: Run) -> None:
     done = riskmart("target", "--org", "BASELINE", "--budget", "5000")
     assert done.code == 0
     assert "none: no patient's projected return is positive" in done.out
+    assert "(controls not counted)" in done.out
     as_json = riskmart("target", "--org", "BASELINE", "--budget", "5000", "--json")
     assert json.loads(as_json.out)["verdict"].startswith("none")
+
+
+def test_a_list_that_loses_has_its_minus_before_the_dollar(
+    base: Copy, riskmart: Run
+) -> None:
+    done = riskmart(
+        *("target", "--org", "BASELINE", "--budget", f"{BUDGET}"),
+        *("--scenario", "conservative"),
+    )
+    [random] = [line for line in done.out.splitlines() if "At random" in line]
+    assert " -$" in random
+    assert "$-" not in done.out
+
+
+def test_no_return_is_certain(base: Copy, riskmart: Run) -> None:
+    done = riskmart("target", "--org", "BASELINE", "--budget", "500")
+    assert "Probability that this list pays: >99 %" in done.out
+    assert "that the programme works at all is taken for granted" in done.out
+
+
+def test_an_organization_of_controls_alone_is_told(clone: Copy, riskmart: Run) -> None:
+    clone.execute(
+        "delete from candidate.financial_projections as p where not exists ("
+        " select from candidate.programme_holdout as h"
+        " where h.patient_id = p.patient_id and h.is_control)"
+    )
+    clone.published()
+    done = riskmart("target", "--org", "BASELINE", "--budget", "5")
+    assert done.code == 2
+    assert "controls alone (--with-controls)" in done.err
 
 
 @pytest.mark.parametrize(

@@ -79,8 +79,9 @@ def _choose(page: Page) -> pd.DataFrame | None:
             return None
         if not _is_a_name(wanted):
             st.warning(
-                f"{wanted} is no person's name here; expected a patient_uuid, as "
-                "1fc9a437-a047-4eef-948f-da2d7de90d4f, or a patient_id, as 1234."
+                f"{words.plain(wanted)} is no person's name here; expected a "
+                "patient_uuid, as 1fc9a437-a047-4eef-948f-da2d7de90d4f, or a "
+                "patient_id, as 1234."
             )
             return None
         person = queries.patient(page.reader, page.organization, wanted)
