@@ -137,9 +137,11 @@ def test_no_return_is_certain(base: Copy, riskmart: Run) -> None:
 
 def test_an_organization_of_controls_alone_is_told(clone: Copy, riskmart: Run) -> None:
     clone.execute(
-        "delete from candidate.financial_projections as p where not exists ("
-        " select from candidate.programme_holdout as h"
-        " where h.patient_id = p.patient_id and h.is_control)"
+        "insert into candidate.programme_holdout (patient_id, patient_uuid,"
+        " organization_id, department_id, risk_tier, holdout_draw, is_control)"
+        " select patient_id, patient_uuid, organization_id, department_id, 1, 0, true"
+        " from candidate.patients"
+        " on conflict (patient_id) do update set is_control = true"
     )
     clone.published()
     done = riskmart("target", "--org", "BASELINE", "--budget", "5")
