@@ -105,14 +105,19 @@ def _show(title: str, reader: Reader, key: str) -> None:
 def _organization(found: pd.DataFrame) -> "pd.Series[str]":
     """Ask which organization, where there is more than one to see."""
     codes = list(found["org_code"])
+    # Kept under a key: an address says it once, and the next page's says nothing.
     asked = st.query_params.get("org")
-    code = asked if asked in codes else codes[0]
+    if asked in codes and st.session_state.get("asked") != asked:
+        st.session_state["asked"] = st.session_state["organization"] = asked
+    if st.session_state.get("organization") not in codes:
+        st.session_state["organization"] = codes[0]
+    code = st.session_state["organization"]
     if len(codes) > 1:
         names = dict(zip(codes, found["organization_name"], strict=True))
         code = st.sidebar.selectbox(
             "Organization",
             codes,
-            index=codes.index(code),
+            key="organization",
             format_func=lambda one: names[one],
         )
     return found[found["org_code"] == code].iloc[0]

@@ -104,6 +104,19 @@ def test_a_page_shows_data_with_twins_and_without_errors(
     assert steps.max() <= 1, levels
 
 
+def test_the_organization_of_an_address_stays_on_the_next_page(look: Open) -> None:
+    page = look("", query="&org=SYNTH")
+    shown = "Synthetic cohort for trials and benchmarks, as of"
+    page.says(shown)
+    for title in ("Departments", "Overview"):
+        page.go(title)
+        assert shown in page.text()
+    page.choose("Organization", "Baseline care-management panel (synthetic)")
+    page.says("Baseline care-management panel (synthetic), as of")
+    page.go("Departments")
+    assert shown not in page.text()
+
+
 def test_what_an_address_says_is_text_and_no_markdown(look: Open) -> None:
     picture = "![a picture](http://elsewhere.invalid/a.png)"
     page = look("", query=f"&person={picture}")
