@@ -111,7 +111,7 @@ def _organization(found: pd.DataFrame) -> "pd.Series[str]":
         st.session_state["asked"] = st.session_state["organization"] = asked
     if st.session_state.get("organization") not in codes:
         st.session_state["organization"] = codes[0]
-    code = st.session_state["organization"]
+    code = str(st.session_state["organization"])
     if len(codes) > 1:
         names = dict(zip(codes, found["organization_name"], strict=True))
         code = st.sidebar.selectbox(
