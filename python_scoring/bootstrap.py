@@ -53,8 +53,9 @@ def main(lock: str) -> int:
 
 def _is_complete(lock: str) -> bool:
     noted = ROOT / ".venv" / lock
-    wanted = (ROOT / "requirements" / lock).read_bytes()
-    return noted.is_file() and noted.read_bytes() == wanted and _has_python()
+    if not (noted.is_file() and _has_python()):
+        return False
+    return noted.read_bytes() == (ROOT / "requirements" / lock).read_bytes()
 
 
 def _has_python() -> bool:

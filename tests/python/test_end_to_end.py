@@ -40,7 +40,7 @@ MARTS = {
 MAY_BE_EMPTY = {"tier_change_sums"}
 # What is no organization's.
 SHARED = {"departments", "builds", "reason_words"}
-SHARED |= {"intervention_evidence", "roi_assumptions"}
+SHARED |= {"intervention_evidence", "roi_assumptions", "calendar_days"}
 needs_claims = pytest.mark.skipif(
     not claims.are_there(), reason=f"needs the claims in {claims.FOLDER}"
 )

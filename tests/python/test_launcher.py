@@ -54,6 +54,7 @@ class Copy:
         (package / "__main__.py").write_text(PROGRAM)
         self.lock("1.0")
         self.lock("1.0", "metrics.lock")
+        self.lock("1.0", "dashboard.lock")
 
     def lock(self, version: str, name: str = "runtime.lock") -> None:
         line = make_wheel(self.wheels, version)

@@ -226,7 +226,8 @@ def test_somebody_elses_relation_of_a_marts_name_is_left_alone(clone: Copy) -> N
 
 # Columns.
 
-DROPPED = "alter table candidate.financial_projections drop column rule_version"
+# With the view that shows the table's columns beside others.
+DROPPED = "alter table candidate.financial_projections drop column rule_version cascade"
 RETYPED = (
     "alter table candidate.roi_aggregations alter column patient_count type numeric"
 )
