@@ -20,7 +20,8 @@ people as (
         routed.department_id,
         loads.data_source,
         coalesce(features.recorded_at, registry.registered_at) as updated_at,
-        races.race
+        races.race,
+        age_bands.age_band
 
     from features
 
@@ -35,6 +36,9 @@ people as (
 
     left join {{ ref('races') }} as races
         on features.race_code = races.race_code
+
+    left join {{ ref('age_bands') }} as age_bands
+        on features.age between age_bands.from_age and age_bands.up_to_age
 
 )
 
@@ -54,6 +58,7 @@ where
     or patients.data_source is distinct from people.data_source
     or patients.index_date is distinct from people.index_date
     or patients.age is distinct from people.age
+    or patients.age_band is distinct from people.age_band
     or (patients.gender = 'Female') is distinct from (people.is_female = 1)
     or patients.race is distinct from people.race
     or patients.annual_cost is distinct from people.annual_cost

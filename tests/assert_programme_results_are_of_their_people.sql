@@ -1,5 +1,6 @@
 -- Results stand for every programme and window, and count its people: worked out from
--- them once more, row by row rather than through sums of sums.
+-- them once more, row by row rather than through sums of sums. Their intervals and
+-- measured savings are those of the steps before, and the words say what the figures do.
 
 with
 
@@ -90,10 +91,42 @@ full outer join expected
         and results.programme_code = expected.programme_code
         and results.prediction_window = expected.prediction_window
 
+left join {{ ref('int_programme_contrasts') }} as assigned
+    on
+        expected.organization_id = assigned.organization_id
+        and expected.programme_code = assigned.programme_code
+        and expected.prediction_window = assigned.prediction_window
+        and assigned.analysis = 'assigned'
+
+left join {{ ref('int_programme_contrasts') }} as treated
+    on
+        expected.organization_id = treated.organization_id
+        and expected.programme_code = treated.programme_code
+        and expected.prediction_window = treated.prediction_window
+        and treated.analysis = 'as_treated'
+
+left join {{ ref('int_programme_savings') }} as savings
+    on
+        expected.organization_id = savings.organization_id
+        and expected.programme_code = savings.programme_code
+        and expected.prediction_window = savings.prediction_window
+
 where
     results.organization_id is null
     or expected.organization_id is null
-    or (results.status = 'no_enrolments') <> (results.first_enrolled_on is null)
+    or results.status <> case
+        when expected.first_enrolled_on is null then 'no_enrolments'
+        when expected.eligible_count = 0 then 'nobody_eligible'
+        when expected.known_count = 0 then 'no_outcomes_yet'
+        when expected.treatment_count = 0 or expected.control_count = 0
+            then 'one_arm_only'
+        else 'measured'
+    end
+    or results.finding is distinct from case
+        when results.effect_upper < 0 then 'fewer_readmissions'
+        when results.effect_lower > 0 then 'more_readmissions'
+        when results.effect is not null then 'no_effect_shown'
+    end
     or (results.status = 'no_enrolments') <> (results.programme_code = 'none')
     {% for column in [
         'first_enrolled_on', 'baseline_date', 'ever_enrolled_count', 'eligible_count',
@@ -121,6 +154,13 @@ where
             '(1.0 * expected.control_readmissions'
             ~ ' / nullif(expected.control_count, 0))',
         'effect': '(results.treatment_rate - results.control_rate)',
+        'effect_lower': 'assigned.effect_lower',
+        'effect_upper': 'assigned.effect_upper',
+        'as_treated_effect_lower': 'treated.effect_lower',
+        'as_treated_effect_upper': 'treated.effect_upper',
+        'measured_savings': 'savings.measured_savings',
+        'measured_savings_lower': 'savings.measured_savings_lower',
+        'measured_savings_upper': 'savings.measured_savings_upper',
         'projected_roi_percent':
             '(100 * (results.projected_savings / nullif(results.intervention_cost, 0)'
             ~ ' - 1))',

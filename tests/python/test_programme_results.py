@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from copies import Copy
 from scipy import stats
+from test_sabotage import Bench, checks_of, unseen
 
 from python_scoring import config, holdout, warehouse
 from python_scoring.cohorts import cohort, enrolments, generator
@@ -277,6 +278,15 @@ def test_organization_without_a_programme_has_rows_that_say_so(ran: Copy) -> Non
             " where organization_id = 1"
         )
     assert rows == [("none", "no_enrolments", None)] * 3
+
+
+def test_any_change_of_a_result_is_seen(ran: Copy) -> None:
+    """Of what was measured, and of what says why nothing was."""
+    with ran.in_force(), warehouse.connect(autocommit=True) as conn:
+        bench = Bench(conn, "candidate", list(checks_of("candidate")))
+        kinds = ("status = 'measured'", "status = 'no_enrolments'")
+        assert all(bench.row("programme_results", kind) for kind in kinds)
+        assert unseen(bench, "programme_results", kinds) == []
 
 
 def test_interval_of_observed_over_expected_is_near_the_exact_one(ran: Copy) -> None:

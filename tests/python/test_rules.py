@@ -218,6 +218,9 @@ SABOTAGE = {
         "prediction_history",
     ),
     "a target": (
+        # the steps that refer to it go first: no foreign key hides what is missing
+        "delete from candidate.targeting_steps where patient_id ="
+        " (select min(patient_id) from candidate.positive_roi_patients);"
         "delete from candidate.positive_roi_patients where patient_id ="
         " (select min(patient_id) from candidate.positive_roi_patients)",
         "positive_roi_patients",

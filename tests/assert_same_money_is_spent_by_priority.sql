@@ -1,0 +1,144 @@
+-- What a strategy that knows less does with the budget: in the window that nets most if
+-- everybody is called, whole priorities first, and what is left on a part of the next.
+
+with
+
+nets as (
+
+    select
+        organization_id,
+        prediction_window,
+        sum(net_benefit) as net_benefit
+
+    from {{ ref('financial_projections') }}
+
+    group by organization_id, prediction_window
+
+),
+
+best_windows as (
+
+    select
+        nets.organization_id,
+        min(nets.prediction_window) as prediction_window
+
+    from nets
+
+    left join nets as other
+        on
+            nets.organization_id = other.organization_id
+            and nets.net_benefit < other.net_benefit
+
+    where other.organization_id is null
+
+    group by nets.organization_id
+
+),
+
+priorities as (
+
+    select sums.*
+
+    from {{ ref('targeting_sums') }} as sums
+
+    inner join best_windows
+        on
+            sums.organization_id = best_windows.organization_id
+            and sums.prediction_window = best_windows.prediction_window
+
+    where sums.targeting_strategy <> 'best'
+
+),
+
+queue as (
+
+    select
+        this.organization_id,
+        this.targeting_strategy,
+        this.priority_bin,
+        this.patient_count,
+        this.total_intervention_cost,
+        this.total_expected_savings,
+        coalesce(sum(earlier.total_intervention_cost), 0) as spent_before
+
+    from priorities as this
+
+    left join priorities as earlier
+        on
+            this.organization_id = earlier.organization_id
+            and this.targeting_strategy = earlier.targeting_strategy
+            and this.priority_bin < earlier.priority_bin
+
+    group by
+        this.organization_id,
+        this.targeting_strategy,
+        this.priority_bin,
+        this.patient_count,
+        this.total_intervention_cost,
+        this.total_expected_savings
+
+),
+
+reached as (
+
+    select
+        frontier.organization_id,
+        frontier.targeting_strategy,
+        frontier.budget_step,
+        queue.patient_count,
+        queue.total_intervention_cost,
+        queue.total_expected_savings,
+        least(
+            (frontier.budget - queue.spent_before) / queue.total_intervention_cost, 1
+        ) as share
+
+    from {{ ref('targeting_frontier') }} as frontier
+
+    inner join queue
+        on
+            frontier.organization_id = queue.organization_id
+            and frontier.targeting_strategy = queue.targeting_strategy
+            and frontier.budget > queue.spent_before
+
+),
+
+expected as (
+
+    select
+        organization_id,
+        targeting_strategy,
+        budget_step,
+        sum(share * patient_count) as patient_count,
+        sum(share * total_intervention_cost) as total_intervention_cost,
+        sum(share * total_expected_savings) as total_expected_savings
+
+    from reached
+
+    group by organization_id, targeting_strategy, budget_step
+
+)
+
+select
+    frontier.organization_id,
+    frontier.targeting_strategy,
+    frontier.budget_step
+
+from {{ ref('targeting_frontier') }} as frontier
+
+left join expected
+    on
+        frontier.organization_id = expected.organization_id
+        and frontier.targeting_strategy = expected.targeting_strategy
+        and frontier.budget_step = expected.budget_step
+
+where
+    frontier.targeting_strategy <> 'best'
+    {%- for column in (
+        'patient_count', 'total_intervention_cost', 'total_expected_savings'
+    ) %}
+    {{ "and (" if loop.first else "or" }} abs(
+        frontier.{{ column }} - coalesce(expected.{{ column }}, 0)
+    )
+    > 1e-6 * greatest(1, coalesce(expected.{{ column }}, 0))
+    {%- endfor %}
+    )
