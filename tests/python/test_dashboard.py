@@ -168,6 +168,10 @@ _CONTRASTS = """() => {
 def test_text_stands_out_from_its_ground(look: Open, title: str) -> None:
     page = look("", title)
     page.page.locator(".rm-table").first.wait_for(state="attached")
+    # What fades in is faint until it is there.
+    page.page.wait_for_function(
+        "document.getAnimations().every(one => !(one instanceof CSSTransition))"
+    )
     assert page.page.evaluate(_CONTRASTS) == []
 
 
@@ -365,7 +369,8 @@ def test_a_department_shows_its_people_at_high_risk(look: Open, shown: Copy) -> 
         "select left(p.patient_uuid::text, 8) from marts.predictions as r"
         " inner join marts.patients as p on r.patient_id = p.patient_id"
         " where p.organization_id = 1 and p.department_id = 4 and r.risk_tier >= 4"
-        " and r.prediction_window = '30_day' order by r.risk_score desc limit 50"
+        " and r.prediction_window = '30_day'"
+        " order by r.risk_score desc, p.patient_id limit 50"
     )
     assert seen == [one for (one,) in expected]
 
@@ -419,7 +424,7 @@ def _greedy(
     )
     savings = care * rows[:, 0] * np.minimum(1, rows[:, 1] * success)
     prices = rows[:, 2] * cost
-    order = np.argsort(-savings / prices, kind="stable")
+    order = np.lexsort((savings, prices, -savings / prices))
     order = order[savings[order] > prices[order]]
     bought = order[np.cumsum(prices[order]) <= budget]
     return len(bought), float((savings - prices)[bought].sum())
