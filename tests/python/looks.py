@@ -13,6 +13,18 @@ from python_scoring.dashboard import serve
 MILLISECONDS = 60_000
 expect.set_options(timeout=MILLISECONDS)
 
+_AT_REST = """() => {
+  const app = document.querySelector('[data-testid=stApp]');
+  const isIdle = app?.dataset.testScriptState === 'notRunning';
+  const text = app?.textContent;
+  if (!isIdle || text !== window.rmSeen) {
+    window.rmSeen = text;
+    window.rmSince = performance.now();
+    return false;
+  }
+  return performance.now() - window.rmSince > 250;
+}"""
+
 
 def required_chromium() -> str:
     """Find Chromium; without it skip, but fail where a machine answers for us."""
@@ -54,10 +66,13 @@ class Look:
             self.foreign.append(url)
 
     def settle(self) -> None:
-        """Wait until the page is whole."""
-        idle = '[data-testid="stApp"][data-test-script-state="notRunning"]'
-        self.page.locator(idle).wait_for()
+        """Wait until the page is whole: its script at rest, and nothing new to see.
+
+        The script may be at rest a little before what it wrote last is drawn.
+        """
         self.page.locator("h1").first.wait_for()
+        self.page.evaluate("window.rmSeen = null")
+        self.page.wait_for_function(_AT_REST, polling=50)
 
     def go(self, title: str) -> None:
         """Go to a page by its link."""

@@ -110,10 +110,11 @@ def test_the_organization_of_an_address_stays_on_the_next_page(look: Open) -> No
     page.says(shown)
     for title in ("Departments", "Overview"):
         page.go(title)
-        assert shown in page.text()
+        page.says(shown)
     page.choose("Organization", "Baseline care-management panel (synthetic)")
     page.says("Baseline care-management panel (synthetic), as of")
     page.go("Departments")
+    page.says("Baseline care-management panel (synthetic), as of")
     assert shown not in page.text()
 
 
@@ -305,6 +306,16 @@ def test_controls_are_on_the_list_only_when_asked_for(look: Open, shown: Copy) -
         " where organization_id = 1 and prediction_window = '30_day'"
     )
     page.says(f"{shown.value(count):,} people with a positive")
+    # Chance may leave the first pages without one.
+    before = shown.value(
+        "select min(place) - 1 from (select is_control, row_number() over"
+        " (order by net_benefit desc, patient_id) as place"
+        " from marts.positive_roi_patients where organization_id = 1"
+        " and prediction_window = '30_day') as placed where is_control"
+    )
+    number = page.page.get_by_label("Page, of")
+    number.fill(str(before // 50 + 1))
+    number.press("Enter")
     first = page.page.locator(".rm-table tbody tr").filter(has_text="leave alone").first
     person = first.locator("a").inner_text()
     assert shown.value(
@@ -517,6 +528,8 @@ def test_a_clinician_sees_nobody_of_another_department(look: Open, shown: Copy) 
     names = shown.rows(
         "select left(patient_uuid::text, 8), department_id = 1 and organization_id = 1"
         " from marts.patients"
+        # Figures in a row may read like a name without a letter.
+        " where left(patient_uuid::text, 8) ~ '[a-f]'"
     )
     said = " ".join(_everywhere(look, "clinician").values())
     assert [name for name, is_own in names if is_own and name in said]
@@ -545,6 +558,7 @@ def test_an_analyst_sees_no_name_of_a_person(look: Open, shown: Copy) -> None:
         name
         for (name,) in shown.rows(
             "select left(patient_uuid::text, 8) from marts.patients"
+            " where left(patient_uuid::text, 8) ~ '[a-f]'"
         )
     }
     said = _everywhere(look, "analyst")
