@@ -110,10 +110,11 @@ def test_the_organization_of_an_address_stays_on_the_next_page(look: Open) -> No
     page.says(shown)
     for title in ("Departments", "Overview"):
         page.go(title)
-        assert shown in page.text()
+        page.says(shown)
     page.choose("Organization", "Baseline care-management panel (synthetic)")
     page.says("Baseline care-management panel (synthetic), as of")
     page.go("Departments")
+    page.says("Baseline care-management panel (synthetic), as of")
     assert shown not in page.text()
 
 
@@ -168,6 +169,10 @@ _CONTRASTS = """() => {
 def test_text_stands_out_from_its_ground(look: Open, title: str) -> None:
     page = look("", title)
     page.page.locator(".rm-table").first.wait_for(state="attached")
+    # What fades in is faint until it is there.
+    page.page.wait_for_function(
+        "document.getAnimations().every(one => !(one instanceof CSSTransition))"
+    )
     assert page.page.evaluate(_CONTRASTS) == []
 
 
@@ -301,6 +306,16 @@ def test_controls_are_on_the_list_only_when_asked_for(look: Open, shown: Copy) -
         " where organization_id = 1 and prediction_window = '30_day'"
     )
     page.says(f"{shown.value(count):,} people with a positive")
+    # Chance may leave the first pages without one.
+    before = shown.value(
+        "select min(place) - 1 from (select is_control, row_number() over"
+        " (order by net_benefit desc, patient_id) as place"
+        " from marts.positive_roi_patients where organization_id = 1"
+        " and prediction_window = '30_day') as placed where is_control"
+    )
+    number = page.page.get_by_label("Page, of")
+    number.fill(str(before // 50 + 1))
+    number.press("Enter")
     first = page.page.locator(".rm-table tbody tr").filter(has_text="leave alone").first
     person = first.locator("a").inner_text()
     assert shown.value(
@@ -365,7 +380,8 @@ def test_a_department_shows_its_people_at_high_risk(look: Open, shown: Copy) -> 
         "select left(p.patient_uuid::text, 8) from marts.predictions as r"
         " inner join marts.patients as p on r.patient_id = p.patient_id"
         " where p.organization_id = 1 and p.department_id = 4 and r.risk_tier >= 4"
-        " and r.prediction_window = '30_day' order by r.risk_score desc limit 50"
+        " and r.prediction_window = '30_day'"
+        " order by r.risk_score desc, p.patient_id limit 50"
     )
     assert seen == [one for (one,) in expected]
 
@@ -419,7 +435,7 @@ def _greedy(
     )
     savings = care * rows[:, 0] * np.minimum(1, rows[:, 1] * success)
     prices = rows[:, 2] * cost
-    order = np.argsort(-savings / prices, kind="stable")
+    order = np.lexsort((savings, prices, -savings / prices))
     order = order[savings[order] > prices[order]]
     bought = order[np.cumsum(prices[order]) <= budget]
     return len(bought), float((savings - prices)[bought].sum())
@@ -512,6 +528,8 @@ def test_a_clinician_sees_nobody_of_another_department(look: Open, shown: Copy) 
     names = shown.rows(
         "select left(patient_uuid::text, 8), department_id = 1 and organization_id = 1"
         " from marts.patients"
+        # Figures in a row may read like a name without a letter.
+        " where left(patient_uuid::text, 8) ~ '[a-f]'"
     )
     said = " ".join(_everywhere(look, "clinician").values())
     assert [name for name, is_own in names if is_own and name in said]
@@ -540,6 +558,7 @@ def test_an_analyst_sees_no_name_of_a_person(look: Open, shown: Copy) -> None:
         name
         for (name,) in shown.rows(
             "select left(patient_uuid::text, 8) from marts.patients"
+            " where left(patient_uuid::text, 8) ~ '[a-f]'"
         )
     }
     said = _everywhere(look, "analyst")
