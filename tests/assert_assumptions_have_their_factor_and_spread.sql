@@ -1,6 +1,6 @@
 -- A scenario's factor is the product of its assumptions over that of base; a spread is
--- the distance of base from the scenario on its side, in standard deviations: worked out
--- from the seed once more, by sums of logarithms.
+-- the distance of base from the scenario on its side, in standard deviations: worked
+-- out from the seed once more, by sums of logarithms.
 
 with
 

@@ -1,6 +1,6 @@
 -- Results stand for every programme and window, and count its people: worked out from
 -- them once more, row by row rather than through sums of sums. Their intervals and
--- measured savings are those of the steps before, and the words say what the figures do.
+-- measured savings are those of the steps before, and the words say what figures do.
 
 with
 

@@ -1,5 +1,5 @@
--- Every organization has every strategy at every budget, and nothing beside; the verdict
--- is whether any of its money brings anything.
+-- Every organization has every strategy at every budget, and nothing beside; the
+-- verdict is whether any of its money brings anything.
 
 with
 
