@@ -310,6 +310,7 @@ def test_controls_are_on_the_list_only_when_asked_for(look: Open, shown: Copy) -
         " where organization_id = 1 and prediction_window = '30_day'"
     )
     page.says(f"{shown.value(count):,} people with a positive")
+    page.settle()
     # Chance may leave the first pages without one.
     before = shown.value(
         "select min(place) - 1 from (select is_control, row_number() over"
