@@ -109,9 +109,13 @@ def _organization(found: pd.DataFrame) -> "pd.Series[str]":
     asked = st.query_params.get("org")
     if asked in codes and st.session_state.get("asked") != asked:
         st.session_state["asked"] = st.session_state["organization"] = asked
+    # Who leaves a page before it is whole makes Streamlit forget what was chosen
+    # on it; what is kept apart from the box is not forgotten.
     if st.session_state.get("organization") not in codes:
-        st.session_state["organization"] = codes[0]
+        kept = st.session_state.get("kept")
+        st.session_state["organization"] = kept if kept in codes else codes[0]
     code = str(st.session_state["organization"])
+    st.session_state["kept"] = code
     if len(codes) > 1:
         names = dict(zip(codes, found["organization_name"], strict=True))
         code = st.sidebar.selectbox(

@@ -76,10 +76,13 @@ class Look:
 
     def go(self, title: str) -> None:
         """Go to a page by its link."""
-        self.page.get_by_role("link", name=title, exact=True).click()
-        heading = self.page.get_by_role("heading", level=1, name=title, exact=True)
-        heading.wait_for()
+        self.head_for(title)
         self.settle()
+
+    def head_for(self, title: str) -> None:
+        """Go to a page by its link, and wait for no more than its heading."""
+        self.page.get_by_role("link", name=title, exact=True).click()
+        self.page.get_by_role("heading", level=1, name=title, exact=True).wait_for()
 
     def text(self) -> str:
         """All that the page shows or has folded away."""
