@@ -90,7 +90,7 @@ reached as (
         queue.total_expected_savings,
         least(
             (frontier.budget - queue.spent_before) / queue.total_intervention_cost, 1
-        ) as share
+        ) as reached_part
 
     from {{ ref('targeting_frontier') }} as frontier
 
@@ -108,9 +108,9 @@ expected as (
         organization_id,
         targeting_strategy,
         budget_step,
-        sum(share * patient_count) as patient_count,
-        sum(share * total_intervention_cost) as total_intervention_cost,
-        sum(share * total_expected_savings) as total_expected_savings
+        sum(reached_part * patient_count) as patient_count,
+        sum(reached_part * total_intervention_cost) as total_intervention_cost,
+        sum(reached_part * total_expected_savings) as total_expected_savings
 
     from reached
 
@@ -133,12 +133,11 @@ left join expected
 
 where
     frontier.targeting_strategy <> 'best'
-    {%- for column in (
-        'patient_count', 'total_intervention_cost', 'total_expected_savings'
-    ) %}
-    {{ "and (" if loop.first else "or" }} abs(
-        frontier.{{ column }} - coalesce(expected.{{ column }}, 0)
-    )
-    > 1e-6 * greatest(1, coalesce(expected.{{ column }}, 0))
-    {%- endfor %}
-    )
+    and (
+        abs(frontier.patient_count - coalesce(expected.patient_count, 0))
+        <= 1e-6 * greatest(1, coalesce(expected.patient_count, 0))
+        {%- for amount in ('total_intervention_cost', 'total_expected_savings') %}
+        and abs(frontier.{{ amount }} - coalesce(expected.{{ amount }}, 0))
+        <= 1e-6 * greatest(1, coalesce(expected.{{ amount }}, 0))
+        {%- endfor %}
+    ) is not true
