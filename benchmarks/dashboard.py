@@ -18,7 +18,10 @@ from python_scoring.errors import BadInput
 
 # What is data: a row of a table, folded or not, or a figure.
 _DATA = '.rm-table tbody tr, [data-testid="stMetricValue"]'
-_PAGES = ("Departments", "Target list", "One patient", "Model trust", "What if")
+_PAGES = (
+    *("Departments", "Target list", "One patient", "Model trust", "What if"),
+    "Does it pay?",
+)
 _TARGETS = {3_000: 2.0, 1_000_000: 4.0}
 
 
