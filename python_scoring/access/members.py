@@ -16,8 +16,6 @@ insert into access.organizations select organization_id, org_code from {}.organi
 delete from access.departments;
 insert into access.departments select department_id, department_code from {}.departments
 """
-_KNOWN = {**roles.READERS, "intake": roles.INTAKE, "auditor": roles.AUDITOR}
-
 # What somebody is in a place already, they stay.
 _AND_WHAT_IT_WAS = """
 set roles = array(
@@ -65,7 +63,7 @@ def grant(
     named = [role] if isinstance(role, str) else [*role]
     with conn.transaction():
         _check_codes(conn, org_code, departments)
-        _check_known("role", named, _KNOWN)
+        _check_known("role", named, roles.GRANTED)
         _check_no_builder(conn, member)
         if not _exists(conn, member):
             raise BadInput(f"{member}: no such login on this server; expected one")
@@ -179,13 +177,13 @@ def _join(conn: Connection, member: str, role: str) -> None:
     try:
         conn.execute(
             sql.SQL("grant {} to {}").format(
-                sql.Identifier(_KNOWN[role]), sql.Identifier(member)
+                sql.Identifier(roles.GRANTED[role]), sql.Identifier(member)
             )
         )
     except psycopg.errors.InsufficientPrivilege as error:
         raise BadInput(
             f"{str(error).splitlines()[0]}; expected a database user who may grant "
-            f"{_KNOWN[role]} (the one who ran `riskmart db init-roles`)"
+            f"{roles.GRANTED[role]} (the one who ran `riskmart db init-roles`)"
         ) from None
 
 

@@ -80,7 +80,7 @@ def places(conn: Connection, member: str | None = None) -> list[Place]:
 
 def held(conn: Connection, member: str) -> list[str]:
     """List the roles that a login holds now, by name."""
-    rows = conn.execute(_HELD.encode(), (list(roles.GRANTED), member))
+    rows = conn.execute(_HELD.encode(), (list(roles.GRANTED.values()), member))
     return [role for (role,) in rows]
 
 

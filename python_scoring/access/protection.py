@@ -156,7 +156,9 @@ def prepare(conn: Connection) -> None:
     """Protect raw, and make the tables that the policies ask; idempotent."""
     conn.execute(_TABLES.read_bytes())
     for table in ("memberships", "assigned_patients"):
-        conn.execute(_NOTE_ROLES.format(table).encode(), (list(roles.GRANTED),))
+        conn.execute(
+            _NOTE_ROLES.format(table).encode(), (list(roles.GRANTED.values()),)
+        )
     conn.execute(_grants().encode())
     for name, columns in conn.execute(_HAVE.encode()).fetchall():
         conn.execute("; ".join(_protect(name, set(columns))).encode())

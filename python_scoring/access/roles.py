@@ -30,8 +30,8 @@ AUDITOR = "riskmart_auditor"
 
 ALL = (BUILDER, BACKUP, AUDIT_KEEPER, READER, INTAKE, AUDITOR, *READERS.values())
 
-# Whom `riskmart access` makes a login, and takes away from it.
-GRANTED = (*READERS.values(), INTAKE, AUDITOR)
+# What `riskmart access` makes a login, and takes away from it, by its name there.
+GRANTED = {**READERS, "intake": INTAKE, "auditor": AUDITOR}
 
 # What reads and writes past the policies; nobody who reads marts may become it.
 _BYPASSING = (BUILDER, BACKUP)
@@ -220,7 +220,7 @@ def take_away(conn: Connection, login: str) -> None:
     """Take every role of ours from a login, the builder's too."""
     row = conn.execute("select current_database()").fetchone()
     assert row is not None
-    ours = ", ".join([*GRANTED, READER, BUILDER, BACKUP])
+    ours = ", ".join([*GRANTED.values(), READER, BUILDER, BACKUP])
     for statement in (
         f"revoke {ours} from {{login}}",
         "alter role {login} in database {database} reset role",
