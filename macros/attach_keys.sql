@@ -5,6 +5,10 @@
     are attached again here.
 -#}
 {% macro attach_keys() %}
+    {% do adapter.dispatch("attach_keys")() %}
+{% endmacro %}
+
+{% macro default__attach_keys() %}
     {% if not execute or model.config.materialized == "view" %}{% do return("") %}{% endif %}
     {% do _attach_own_keys(model, this) %}
     {% for child in graph.nodes.values()

@@ -6,6 +6,7 @@
         when {{ values_cte }}.risk_tier is null then 'missing: expected {{ expected }}'
         when {{ values_cte }}.row_count > 1 then 'given twice'
         when {{ values_cte }}.{{ condition }} then null
-        else 'value ' || {{ values_cte }}.given_value || ', expected {{ expected }}'
+        else 'value ' || {{ number_text(values_cte ~ '.given_value') }}
+            || ', expected {{ expected }}'
     end
 {%- endmacro %}

@@ -30,10 +30,10 @@
         {{ words }}.code_names
         ->> cast(cast({{ value }} as {{ dbt.type_bigint() }}) as {{ dbt.type_string() }}),
         case {{ words }}.unit
-            when 'share' then to_char(100 * {{ value }}, 'FM990.0')
-            when '0-1' then to_char({{ value }}, 'FM0.00')
-            when '0-10' then to_char({{ value }}, 'FM90.0')
-            else to_char({{ value }}, 'FM999,999,999,990')
+            when 'share' then {{ spelled_number("100 * " ~ value, 1) }}
+            when '0-1' then {{ spelled_number(value, 2) }}
+            when '0-10' then {{ spelled_number(value, 1) }}
+            else {{ spelled_number(value, 0) }}
         end
     )
 {%- endmacro %}

@@ -3,7 +3,7 @@
     would build marts of no rows at all.
 -#}
 {% macro refuse_hidden_rows() %}
-    {% if not execute or flags.WHICH not in ("build", "run", "seed", "snapshot") %}
+    {% if not execute or target.type == "duckdb" or flags.WHICH not in ("build", "run", "seed", "snapshot") %}
         {% do return("") %}
     {% endif %}
     {% set found = run_query(

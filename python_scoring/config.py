@@ -27,6 +27,9 @@ PORT = 5432
 # and "/.s.PGSQL.5432" takes 14 of them.
 _SOCKET_DIR_BYTES = 90
 
+# What a warehouse can be kept in.
+TARGETS = ("postgres", "duckdb")
+
 _TEAM_VARIABLES = ("RISKMART_DSN", "PGHOST", "PGHOSTADDR", "PGSERVICE")
 
 
@@ -68,6 +71,29 @@ def socket_dir() -> Path:
     if len(name) < _SOCKET_DIR_BYTES and b"," not in name:
         return inside
     return Path(f"/tmp/riskmart-{state_hash()}")
+
+
+def is_duckdb() -> bool:
+    """Whether the warehouse is one DuckDB file rather than a PostgreSQL server.
+
+    Raises
+    ------
+    BadInput
+        RISKMART_TARGET says neither.
+    """
+    target = os.environ.get("RISKMART_TARGET") or "postgres"
+    if target not in TARGETS:
+        raise BadInput(
+            f"RISKMART_TARGET {target}: no such target; expected one of "
+            f"{', '.join(TARGETS)}"
+        )
+    return target == "duckdb"
+
+
+def duckdb_file() -> Path:
+    """File of the warehouse where it is one DuckDB file."""
+    named = os.environ.get("RISKMART_DUCKDB")
+    return Path(os.path.abspath(named)) if named else state_dir() / "riskmart.duckdb"
 
 
 def is_team_server() -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 
-from python_scoring import evaluation
+from python_scoring import evaluation, warehouse
 from python_scoring.evaluation import Outcomes, Row, Rules
 from python_scoring.warehouse import Connection
 
@@ -93,6 +93,4 @@ def _open(
 def _copy(
     conn: Connection, table: str, evaluation_id: int, rows: Iterable[Row]
 ) -> None:
-    with conn.cursor() as cursor, cursor.copy(f"copy raw.{table} from stdin") as copy:
-        for row in rows:
-            copy.write_row((evaluation_id, *row))
+    warehouse.copy_rows(conn, f"raw.{table}", ((evaluation_id, *row) for row in rows))

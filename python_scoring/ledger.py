@@ -189,7 +189,7 @@ def append(
                 (rows, batch_id),
             )
             # The marts are made from it next: no plan should guess how much there is.
-            conn.execute("analyze raw.predictions, raw.prediction_batches")
+            warehouse.analyze(conn, "raw.predictions", "raw.prediction_batches")
     return Batch(batch_id, rows)
 
 

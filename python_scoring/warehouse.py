@@ -7,16 +7,17 @@ Format: https://www.postgresql.org/docs/current/sql-copy.html, "Binary Format".
 
 import hashlib
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard, cast
 
 import numpy as np
 import psycopg
 from psycopg import sql
 
 from python_scoring import config
+from python_scoring.duck import connection as duck
 from python_scoring.embedded import identity
 from python_scoring.errors import BadInput
 
@@ -55,6 +56,11 @@ _TYPE_NAMES = {21: "smallint", 23: "integer", 20: "bigint", 701: "double precisi
 Connection = psycopg.Connection[tuple[Any, ...]]
 
 
+def is_duckdb(connection: object) -> TypeGuard[duck.Connection]:
+    """Whether a connection is to a DuckDB file."""
+    return isinstance(connection, duck.Connection)
+
+
 def conninfo() -> str:
     """Return the connection string of the warehouse in force. Never print it."""
     return config.conninfo()
@@ -73,6 +79,9 @@ def connect(**options: Any) -> Connection:
     BadInput
         It cannot be reached, refuses us, or is older than PostgreSQL 15.
     """
+    if config.is_duckdb():
+        # As much of psycopg's connection as the statements for both engines use.
+        return cast(Connection, duck.connect(**options))
     embedded = not config.is_team_server()
     if embedded and config.socket_dir().is_dir():
         identity.check_private(config.socket_dir())
@@ -120,6 +129,9 @@ def prepare(connection: Connection) -> None:
     schema's comment: even `create index if not exists` waits for every writer of
     its table, so that a long load would hold up each command beside it.
     """
+    if is_duckdb(connection):
+        duck.prepare(connection)
+        return
     # Imported here, since they talk to the database through this module.
     from python_scoring.access import protection, roles
     from python_scoring.audit import store as audit_store
@@ -181,6 +193,8 @@ def copy_in(
     ValueError
         Lengths differ, or a type is not the table's.
     """
+    if is_duckdb(connection):
+        return duck.copy_in(connection, table, columns)
     arrays = {name: np.asarray(values) for name, values in columns.items()}
     if not arrays or any(a.ndim != 1 for a in arrays.values()):
         raise ValueError(f"{table}: expected columns of shape (rows,)")
@@ -205,6 +219,62 @@ def copy_in(
                 copy.write(_to_records(part, wire).tobytes())
             copy.write(_COPY_TRAILER)
     return cursor.rowcount
+
+
+def analyze(connection: Connection, *tables: str) -> None:
+    """Let the planner know how much there is now; DuckDB counts by itself."""
+    if not is_duckdb(connection):
+        connection.execute(f"analyze {', '.join(tables)}".encode())
+
+
+def copy_rows(
+    connection: Connection,
+    table: str,
+    rows: Iterable[Sequence[Any]],
+    columns: Sequence[str] = (),
+) -> None:
+    """Append rows of any values to a table: for few, or with nulls and texts.
+
+    Parameters
+    ----------
+    columns
+        Names of the values; by default all of the table's, in its order.
+    """
+    if is_duckdb(connection):
+        duck.append_rows(connection, table, rows, columns)
+        return
+    statement = _copy_statement(table, columns)
+    with connection.cursor() as cursor, cursor.copy(statement) as copy:
+        for row in rows:
+            copy.write_row(row)
+
+
+def copy_table(connection: Connection, table: str, rows: Any) -> None:
+    """Append an Arrow table, by its columns' names: no Python object a row."""
+    if is_duckdb(connection):
+        duck.append(connection, table, rows)
+        return
+    # Imported where cohorts are taken in: most commands never need them.
+    import pyarrow as pa
+    import pyarrow.csv as arrow_csv
+
+    buffer = pa.BufferOutputStream()
+    options = arrow_csv.WriteOptions(include_header=False)
+    arrow_csv.write_csv(rows, buffer, options)
+    statement = _copy_statement(table, rows.column_names, "(format csv)")
+    with connection.cursor() as cursor, cursor.copy(statement) as copy:
+        copy.write(memoryview(buffer.getvalue()))
+
+
+def _copy_statement(
+    table: str, columns: Sequence[str], options: str = ""
+) -> sql.Composed:
+    listed = sql.SQL(", ").join(map(sql.Identifier, columns))
+    return sql.SQL("copy {} {} from stdin {}").format(
+        sql.Identifier(*table.split(".")),
+        sql.SQL("({})").format(listed) if columns else sql.SQL(""),
+        sql.SQL(options),
+    )
 
 
 @contextmanager
@@ -262,6 +332,9 @@ def copy_out(
     """
     dtype = np.dtype(dtype)
     bare = query.strip().rstrip(";")
+    if is_duckdb(connection):
+        yield from duck.copy_out(connection, bare, dtype, chunk_rows)
+        return
     statement = sql.SQL(bare)
     _check_types(connection, statement, dtype)
     wire = _wire_type(dtype)

@@ -12,7 +12,7 @@ words as (
 
 races as (
 
-    select jsonb_object_agg(race_code, race) as code_names from {{ ref('races') }}
+    select {{ json_object('race_code', 'race') }} as code_names from {{ ref('races') }}
 
 )
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from python_scoring import warehouse
 from python_scoring.cohorts import layout
 from python_scoring.cohorts.files import FrameTable, find_lines, open_table
 from python_scoring.cohorts.intake import Intake, Target
@@ -150,7 +151,7 @@ def _take_outcomes(
     if intake.rejects.is_hopeless:
         return
     # Nothing is known of rows this new, and a plan that guesses takes long.
-    intake.cursor.execute(f"analyze {_PATIENTS}, {_OUTCOMES}")
+    warehouse.analyze(intake.cursor.connection, _PATIENTS, _OUTCOMES)
     _reject_strangers(intake, patients.name, outcomes)
     _require_everybody(intake, patients, outcomes.name)
 
@@ -163,7 +164,7 @@ def _reject_strangers(intake: Intake, patients_file: str, outcomes: Table) -> No
     """
     intake.cursor.execute(
         f"delete from {_OUTCOMES} as outcomes where load_id = %s and not exists"
-        f" (select from {_PATIENTS} as patients"
+        f" (select 1 from {_PATIENTS} as patients"
         " where patients.load_id = outcomes.load_id"
         " and patients.external_id = outcomes.external_id) returning external_id",
         (intake.load_id,),
@@ -200,7 +201,7 @@ def _require_everybody(intake: Intake, patients: Table, file: str) -> None:
     """
     intake.cursor.execute(
         f"select external_id from {_PATIENTS} as patients where load_id = %s"
-        f" and not exists (select from {_OUTCOMES} as outcomes where"
+        f" and not exists (select 1 from {_OUTCOMES} as outcomes where"
         " outcomes.load_id = patients.load_id"
         " and outcomes.external_id = patients.external_id) order by external_id",
         (intake.load_id,),

@@ -47,7 +47,7 @@ create temporary table given_enrolments (
 """
 _STRANGERS = f"""
 delete from {_GIVEN} as given where not exists (
-    select from raw.patient_registry as registry
+    select 1 from raw.patient_registry as registry
     where registry.org_code = %s and registry.external_id = given.external_id
 ) returning external_id
 """
@@ -60,7 +60,7 @@ where registry.org_code = %s
 _REMOVE = f"""
 delete from raw.programme_enrolments as kept
 where kept.org_code = %s and kept.programme_code = %s and not exists (
-    select from {_GIVEN} as given
+    select 1 from {_GIVEN} as given
     where given.external_id = kept.external_id
         and given.enrolled_on = kept.enrolled_on
 )
@@ -264,7 +264,7 @@ def _require_people(cursor: Cursor, org: str) -> None:
     row = cursor.fetchone()
     if row and row[0]:
         cursor.execute(
-            "select exists (select from raw.patient_registry where org_code = %s)",
+            "select exists (select 1 from raw.patient_registry where org_code = %s)",
             (org,),
         )
         row = cursor.fetchone()

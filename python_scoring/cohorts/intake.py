@@ -7,9 +7,8 @@ from typing import Any
 
 import psycopg
 import pyarrow as pa
-import pyarrow.csv as arrow_csv
-from psycopg import sql
 
+from python_scoring import warehouse
 from python_scoring.cohorts.checks import CheckedBatch, Rule, SeenKeys, check_batch
 from python_scoring.cohorts.layout import match_columns
 from python_scoring.cohorts.rejects import KEPT_FOR_DISPLAY, Reject, Rejects, unfold
@@ -175,11 +174,15 @@ class Intake:
             self._write_rejects(chain(first, rejects))
 
     def _write_rejects(self, rejects: Iterable[Reject]) -> None:
-        statement = _copy_statement("raw.rejected_rows", _REJECTED_COLUMNS)
-        with self.cursor.copy(statement) as copy:
-            for r in rejects:
-                row = (self.load_id, r.file, r.line, r.column, r.value, r.reason)
-                copy.write_row(row)
+        warehouse.copy_rows(
+            self.cursor.connection,
+            "raw.rejected_rows",
+            (
+                (self.load_id, r.file, r.line, r.column, r.value, r.reason)
+                for r in rejects
+            ),
+            _REJECTED_COLUMNS,
+        )
 
     def _copy_good(self, target: Target, batch: Batch, checked: CheckedBatch) -> None:
         values = {"load_id": pa.repeat(self.load_id, len(batch.lines))}
@@ -192,7 +195,7 @@ class Intake:
         for column in target.columns:
             if column.identifies:
                 rows = self._renamed(target, rows, column)
-        self._copy(target.relation, rows)
+        warehouse.copy_table(self.cursor.connection, target.relation, rows)
         self.taken[target.relation] += len(rows)
 
     def _renamed(self, target: Target, rows: Any, column: Column) -> Any:
@@ -209,22 +212,3 @@ class Intake:
                 vault.remember(self.cursor.connection, self.names, self.org, people)
         place = rows.column_names.index(column.target)
         return rows.set_column(place, column.target, renamed)
-
-    def _copy(self, relation: str, rows: Any) -> None:
-        """Copy rows, written out by Arrow: no Python object a row."""
-        buffer = pa.BufferOutputStream()
-        options = arrow_csv.WriteOptions(include_header=False)
-        arrow_csv.write_csv(rows, buffer, options)
-        statement = _copy_statement(relation, rows.column_names, "(format csv)")
-        with self.cursor.copy(statement) as copy:
-            copy.write(memoryview(buffer.getvalue()))
-
-
-def _copy_statement(
-    relation: str, columns: Iterable[str], options: str = ""
-) -> sql.Composed:
-    return sql.SQL("copy {} ({}) from stdin {}").format(
-        sql.Identifier(*relation.split(".")),
-        sql.SQL(", ").join(map(sql.Identifier, columns)),
-        sql.SQL(options),
-    )

@@ -23,14 +23,14 @@ on conflict (is_one) do update
 set fingerprint = excluded.fingerprint, in_force_since = clock_timestamp()
 """
 _HAS_PEOPLE = """
-select exists (select from raw.loads)
-    or exists (select from raw.new_patients)
-    or exists (select from raw.new_patient_raw_input where processed_at is not null)
+select exists (select 1 from raw.loads)
+    or exists (select 1 from raw.new_patients)
+    or exists (select 1 from raw.new_patient_raw_input where processed_at is not null)
 """
 _REGISTERED = "select to_regclass('raw.patient_registry') is not null"
 _HAS_STRANGERS = """
 select exists (
-    select from raw.patient_registry
+    select 1 from raw.patient_registry
     where (org_code, external_id) not in (
         select org_code, external_id
         from unnest(%s::text[], %s::text[]) as seed (org_code, external_id)

@@ -93,7 +93,8 @@ def read(
     Within a transaction: PostgreSQL guesses a handful of people, and would compare
     each of a million with all the others.
     """
-    conn.execute("set local enable_nestloop = off")
+    if not warehouse.is_duckdb(conn):
+        conn.execute("set local enable_nestloop = off")
     fields = [
         ("patient_id", "i8"),
         *((name, "i2") for name in ("days", "is_female", "age", "race_code")),

@@ -6,7 +6,7 @@
         full_refresh=false,
         on_schema_change='fail',
         contract={'enforced': true},
-        pre_hook="{% if is_incremental() %}lock table {{ this }} in share row exclusive mode{% endif %}",
+        pre_hook="{% if is_incremental() and target.type == 'postgres' %}lock table {{ this }} in share row exclusive mode{% endif %}",
         post_hook=[
             {'sql': '{{ attach_keys() }}', 'transaction': false},
             {'sql': 'analyze {{ this }}', 'transaction': false},

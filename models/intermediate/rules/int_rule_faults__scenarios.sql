@@ -83,7 +83,7 @@ value_faults as (
         given.scenario,
         given.factor || case
             when given.given_value is null then ' is empty'
-            else ' ' || given.given_value
+            else ' ' || {{ number_text('given.given_value') }}
         end
         || case
             -- not a number and infinity are above every number
@@ -92,18 +92,18 @@ value_faults as (
                 is not true
                 then
                     ', expected a number above 0 and at most '
-                    || given.highest_value
+                    || {{ number_text('given.highest_value') }}
             when given.scenario = 'base' and given.given_value <> given.projected_value
-                then ', expected what projections use, ' || given.projected_value
+                then ', expected what projections use, ' || {{ number_text('given.projected_value') }}
             when given.given_value < lower_ones.given_value
                 then
                     ' is below that of ' || wanted.lower_one || ', '
-                    || lower_ones.given_value
+                    || {{ number_text('lower_ones.given_value') }}
             when
                 given.factor = 'success_multiplier'
                 and given.given_value * rates.highest_success_rate > 1
                 then
-                    ' makes the success rate ' || rates.highest_success_rate
+                    ' makes the success rate ' || {{ number_text('rates.highest_success_rate') }}
                     || ' one above 1'
         end as problem
 

@@ -13,16 +13,16 @@ unfolded as (
     select
         models.model_version,
         models.target,
-        hazard.name as hazard,
-        candidate.name as candidate,
-        candidate.figures,
-        models.chosen_candidates ->> hazard.name as chosen_candidate
+        hazard.key as hazard,
+        candidate.key as candidate,
+        candidate.value as figures,
+        models.chosen_candidates ->> hazard.key as chosen_candidate
 
     from models
 
-    cross join lateral jsonb_each(models.candidates) as hazard (name, candidates)
+    cross join lateral {{ json_pairs('models.candidates') }} as hazard
 
-    cross join lateral jsonb_each(hazard.candidates) as candidate (name, figures)
+    cross join lateral {{ json_pairs('hazard.value') }} as candidate
 
 ),
 

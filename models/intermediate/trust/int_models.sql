@@ -19,12 +19,13 @@ libraries as (
     select
         models.model_version,
         string_agg(
-            library.key || ' ' || library.value, ', ' order by library.key
+            library.key || ' ' || (models.library_versions ->> library.key),
+            ', ' order by library.key
         ) as library_versions
 
     from models
 
-    cross join lateral jsonb_each_text(models.library_versions) as library
+    cross join lateral {{ json_pairs('models.library_versions') }} as library
 
     group by models.model_version
 
@@ -35,12 +36,13 @@ choices as (
     select
         models.model_version,
         string_agg(
-            choice.key || ': ' || choice.value, ', ' order by choice.key
+            choice.key || ': ' || (models.chosen_candidates ->> choice.key),
+            ', ' order by choice.key
         ) as chosen_candidates
 
     from models
 
-    cross join lateral jsonb_each_text(models.chosen_candidates) as choice
+    cross join lateral {{ json_pairs('models.chosen_candidates') }} as choice
 
     group by models.model_version
 

@@ -3,7 +3,7 @@
 {{
     config(
         materialized='view',
-        post_hook='alter view {{ this }} set (security_invoker = true)'
+        post_hook='{{ ask_as_reader() }}'
     )
 }}
 

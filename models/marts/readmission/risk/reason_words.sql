@@ -16,7 +16,7 @@ race_names as (
 
     select
         'race_code' as feature_name,
-        jsonb_object_agg(race_code, race) as code_names
+        {{ json_object('race_code', 'race') }} as code_names
 
     from races
 

@@ -1,0 +1,322 @@
+"""A DuckDB file that speaks as much of psycopg as the shared statements need.
+
+One process has the file open at a time, through one instance that all its
+connections share; dbt in the same process is one of them.
+"""
+
+import json
+import re
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Self
+
+import duckdb
+import numpy as np
+from psycopg import sql
+from psycopg.types.json import Json, Jsonb
+
+from python_scoring import config
+from python_scoring.errors import BadInput
+
+_SLOT = re.compile(r"%(%|s|\((\w+)\)s)")
+_NUMPY_TYPES = {
+    "SMALLINT": "i2",
+    "INTEGER": "i4",
+    "BIGINT": "i8",
+    "DOUBLE": "f8",
+}
+_RAW_TABLES = Path(__file__).with_name("raw_tables.sql")
+
+# A process that is about to end still holds the file for a moment.
+_RETRY_PAUSES = (0.1, 0.3, 0.6)
+
+
+def connect(*, autocommit: bool = False) -> "Connection":
+    """Open the file, or another connection to it.
+
+    Raises
+    ------
+    BadInput
+        It is no DuckDB file, of another version, or open in another process.
+    """
+    return Connection(_open(config.duckdb_file()), autocommit)
+
+
+def _open(path: Path) -> duckdb.DuckDBPyConnection:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    for pause in (*_RETRY_PAUSES, None):
+        try:
+            return duckdb.connect(str(path))
+        except duckdb.Error as error:
+            if pause is None or "lock" not in str(error):
+                raise _in_words(path, error) from None
+        time.sleep(pause)
+    raise AssertionError("unreachable")
+
+
+def _in_words(path: Path, error: duckdb.Error) -> BadInput:
+    text = str(error).splitlines()[0]
+    if "Conflicting lock" in text:
+        who = re.search(r"held in (.*?)\. ", text + " ")
+        return BadInput(
+            f"{path}: open in another process"
+            f"{f' ({who[1]})' if who else ''}; expected nobody else to have it open, "
+            "for DuckDB lets one process write: end that one, or try again later"
+        )
+    if "version" in text.lower():
+        return BadInput(
+            f"{path}: written by another version of DuckDB than {duckdb.__version__}, "
+            f"which cannot read it ({text}); expected a file of this version: build "
+            "into another one (RISKMART_DUCKDB), or use the version that wrote it"
+        )
+    return BadInput(f"{path}: cannot be opened as a DuckDB file: {text}")
+
+
+def prepare(connection: "Connection") -> None:
+    """Make the tables that Python writes and dbt reads, if they are not there."""
+    with connection.transaction():
+        connection.execute(_RAW_TABLES.read_text(encoding="utf-8"))
+
+
+class Cursor:
+    """The result of one statement at a time."""
+
+    def __init__(self, connection: "Connection", make_row: Any = None) -> None:
+        self.connection = connection
+        self._raw = connection.raw
+        self._make_row = make_row
+        self._rows: Iterator[Any] = iter(())
+        self.description: list[_Column] = []
+        self.rowcount = -1
+
+    def execute(self, query: Any, parameters: Any = None) -> Self:
+        """Run a statement; ``%s`` and ``%(name)s`` are its parameters."""
+        self.connection.begin()
+        text, values = _translate(query, parameters)
+        if values is None:
+            self._raw.execute(text)
+        else:
+            self._raw.execute(text, values)
+        self.description = [
+            _Column(d[0], str(d[1])) for d in self._raw.description or []
+        ]
+        # All at once: a connection has one result, and callers run other statements
+        # while they go through it.
+        rows = self._raw.fetchall() if self.description else []
+        if [column.name for column in self.description] == ["Count"] and rows:
+            self.rowcount = rows[0][0]
+        self._rows = map(self._made, rows)
+        return self
+
+    def executemany(self, query: Any, rows: Sequence[Any]) -> None:
+        """Run a statement for each row of parameters."""
+        self.connection.begin()
+        for row in rows:
+            text, values = _translate(query, row)
+            self._raw.execute(text, values)
+
+    def fetchone(self) -> Any:
+        """Return the next row, or None."""
+        return next(self._rows, None)
+
+    def fetchall(self) -> list[Any]:
+        """Return all rows that are left."""
+        return list(self._rows)
+
+    def __iter__(self) -> Iterator[Any]:
+        return self._rows
+
+    def _made(self, row: tuple[Any, ...]) -> Any:
+        row = tuple(
+            json.loads(value)
+            if column.type_code == "JSON" and value is not None
+            else value
+            for column, value in zip(self.description, row, strict=True)
+        )
+        return self._make_row(row) if self._make_row else row
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Leave the connection as it is."""
+
+
+class _Column:
+    def __init__(self, name: str, type_code: str) -> None:
+        self.name, self.type_code = name, type_code
+
+
+class Connection:
+    """One connection to the file, in the manner of ``psycopg.Connection``."""
+
+    def __init__(self, raw: duckdb.DuckDBPyConnection, autocommit: bool) -> None:
+        self.raw = raw
+        self.autocommit = autocommit
+        self._blocks = 0
+        self._is_open = False
+
+    def begin(self) -> None:
+        """Begin a transaction where one is due and none is open."""
+        if not self._is_open and (self._blocks or not self.autocommit):
+            self.raw.execute("begin transaction")
+            self._is_open = True
+
+    def execute(self, query: Any, parameters: Any = None) -> Cursor:
+        """Run a statement and return its result."""
+        return self.cursor().execute(query, parameters)
+
+    def cursor(self, row_factory: Any = None) -> Cursor:
+        """Make a cursor; DuckDB has one result a connection."""
+        cursor = Cursor(self)
+        if row_factory is not None:
+            made: type = row_factory
+            cursor._make_row = lambda row: made(
+                **dict(zip((c.name for c in cursor.description), row, strict=True))
+            )
+        return cursor
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All or nothing; a block within a block is part of the outer one."""
+        was_open = self._is_open
+        self._blocks += 1
+        try:
+            self.begin()
+            yield
+        except BaseException:
+            self._blocks -= 1
+            if not self._blocks:
+                self.rollback()
+            raise
+        self._blocks -= 1
+        if not self._blocks and not was_open:
+            self.commit()
+
+    def commit(self) -> None:
+        """Commit what is open."""
+        if self._is_open:
+            self._is_open = False
+            self.raw.execute("commit")
+
+    def rollback(self) -> None:
+        """Take back what is open."""
+        if self._is_open:
+            self._is_open = False
+            self.raw.execute("rollback")
+
+    def close(self) -> None:
+        """Let go of the connection; the file is let go of with the last one."""
+        self.raw.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        """Commit, or take back after an error, and close."""
+        try:
+            if kind is None:
+                self.commit()
+            else:
+                self.rollback()
+        finally:
+            self.close()
+
+
+def copy_in(
+    connection: Connection, table: str, columns: Mapping[str, np.ndarray]
+) -> int:
+    """Append arrays of one length to a table; see ``warehouse.copy_in``."""
+    import pyarrow as pa
+
+    rows = pa.table({name: pa.array(values) for name, values in columns.items()})
+    return append(connection, table, rows)
+
+
+def append(connection: Connection, table: str, rows: Any) -> int:
+    """Append an Arrow table to a table, by the columns' names."""
+    connection.begin()
+    names = ", ".join(f'"{name}"' for name in rows.column_names)
+    connection.raw.register("incoming_rows", rows)
+    try:
+        connection.raw.execute(
+            f"insert into {table} ({names}) select {names} from incoming_rows"
+        )
+    finally:
+        connection.raw.unregister("incoming_rows")
+    return int(rows.num_rows)
+
+
+def append_rows(
+    connection: Connection,
+    table: str,
+    rows: Iterable[Sequence[Any]],
+    columns: Sequence[str],
+) -> None:
+    """Append rows of any values; see ``warehouse.copy_rows``."""
+    given = list(rows)
+    if not given:
+        return
+    names = f" ({', '.join(columns)})" if columns else ""
+    slots = ", ".join("?" * len(given[0]))
+    connection.begin()
+    connection.raw.executemany(
+        f"insert into {table}{names} values ({slots})",
+        [[_value(value) for value in row] for row in given],
+    )
+
+
+def copy_out(
+    connection: Connection, query: str, dtype: np.dtype, chunk_rows: int
+) -> Iterator[np.ndarray]:
+    """Read a query's rows in chunks; see ``warehouse.copy_out``."""
+    connection.begin()
+    result = connection.raw.execute(query)
+    described = result.description or []
+    found = [(d[0], _NUMPY_TYPES.get(str(d[1]), str(d[1]))) for d in described]
+    expected = [(name, dtype[name].str[1:]) for name in dtype.names or ()]
+    if found != expected:
+        raise ValueError(f"arrays are {expected}, the database has {found}")
+    for batch in result.to_arrow_reader(chunk_rows):
+        if not batch.num_rows:
+            continue
+        chunk = np.empty(batch.num_rows, dtype)
+        for name, column in zip(dtype.names or (), batch.columns, strict=True):
+            if column.null_count:
+                raise ValueError(f"a null in {name}; coalesce it in the query")
+            chunk[name] = column.to_numpy(zero_copy_only=False)
+        yield chunk
+
+
+def _translate(query: Any, parameters: Any) -> tuple[str, Any]:
+    """Write a statement of psycopg's as DuckDB takes it, with its values."""
+    if isinstance(query, sql.Composable):
+        text = query.as_string(None)
+    else:
+        text = query.decode() if isinstance(query, bytes) else str(query)
+    if parameters is None:
+        return text, None
+    used: dict[str, Any] = {}
+
+    def slot(match: re.Match[str]) -> str:
+        if match[1] == "%":
+            return "%"
+        if match[2] is None:
+            return "?"
+        used[match[2]] = _value(parameters[match[2]])
+        return f"${match[2]}"
+
+    text = _SLOT.sub(slot, text)
+    if isinstance(parameters, Mapping):
+        return text, used
+    return text, [_value(value) for value in parameters]
+
+
+def _value(value: Any) -> Any:
+    if isinstance(value, (Json, Jsonb)):
+        return json.dumps(value.obj)
+    if isinstance(value, np.generic):
+        return value.item()
+    return value

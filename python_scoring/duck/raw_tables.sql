@@ -1,0 +1,520 @@
+-- What raw_tables.sql makes on PostgreSQL, in one DuckDB file; a test holds both to the
+-- same columns. Not here: keys of the large tables, whose indexes DuckDB holds in memory,
+-- and foreign keys (data tests cover both), roles, policies and the trail.
+-- People's identifiers live here and in staging only.
+
+create schema if not exists raw;
+
+-- PostgreSQL's words that both engines' statements use. One process at a time has the
+-- file open to write, so that every lock is granted at once.
+create or replace macro num_nulls
+(a, b) as (case when a is null then 1 else 0 end + case when b is null then 1 else 0 end),
+(a, b, c) as (
+    case when a is null then 1 else 0 end + case when b is null then 1 else 0 end
+    + case when c is null then 1 else 0 end
+);
+create or replace macro clock_timestamp() as now();
+create or replace macro hashtext(a) as hash(a);
+create or replace macro hashtextextended(a, b) as hash(a);
+create or replace macro pg_advisory_xact_lock
+(a) as true, (a, b) as true;
+create or replace macro pg_advisory_xact_lock_shared(a) as true;
+create or replace macro to_regclass(a) as (
+    select max(table_schema || '.' || table_name)
+    from information_schema.tables
+    where table_schema || '.' || table_name = a
+);
+create or replace macro convert_to(a, b) as encode(a);
+
+create sequence if not exists raw.loads_load_id_seq;
+create sequence if not exists raw.prediction_batches_batch_id_seq;
+create sequence if not exists raw.builds_build_id_seq;
+create sequence if not exists raw.evaluations_evaluation_id_seq;
+create sequence if not exists raw.new_patient_raw_input_input_id_seq;
+create sequence if not exists raw.new_patients_entry_id_seq;
+create sequence if not exists raw.enrolment_loads_load_id_seq;
+
+-- The key that people's pseudonyms are made under: its fingerprint, which leads to
+-- nothing. No row in a demo, where people are called what they came with.
+create table if not exists raw.identity_key (
+    is_one boolean primary key default true check (is_one),
+    fingerprint text not null,
+    in_force_since timestamptz not null default now()
+);
+
+-- What each pseudonym stands for, encrypted (Fernet): for `riskmart reidentify`, and
+-- for a change of the key.
+create table if not exists raw.patient_identifiers (
+    org_code text not null,
+    pseudonym text not null,
+    encrypted blob not null,
+    key_fingerprint text not null,
+    primary key (org_code, pseudonym)
+);
+
+-- One row per file set taken in: whose cohort, as of when, for what.
+create table if not exists raw.loads (
+    load_id bigint default nextval('raw.loads_load_id_seq') primary key,
+    source text not null check (source in ('cms', 'cohort', 'synth')),
+    purpose text not null check (purpose in ('cohort', 'training')),
+    org_code text not null,
+    as_of_date date not null,
+    content_sha256 text not null check (length(content_sha256) = 64),
+    files text[] not null,
+    row_count bigint not null,
+    rejected_count bigint not null,
+    -- false where nobody can know yet what happened in the 90 days after
+    has_outcomes boolean not null,
+    loaded_at timestamptz not null default now()
+);
+
+create table if not exists raw.rejected_rows (
+    load_id bigint not null,
+    file text not null,
+    line bigint not null,
+    column_name text not null,
+    value text,
+    reason text not null
+);
+
+-- The cohort layout: the base fields, and what the file said of derived ones.
+create table if not exists raw.cohort_patients (
+    load_id bigint not null,
+    external_id text not null,
+    age smallint not null,
+    is_female smallint not null,
+    race_code smallint not null,
+    has_esrd smallint not null,
+    has_alzheimers smallint not null,
+    has_chf smallint not null,
+    has_ckd smallint not null,
+    has_cancer smallint not null,
+    has_copd smallint not null,
+    has_depression smallint not null,
+    has_diabetes smallint not null,
+    has_ischemic_heart smallint not null,
+    has_ra_oa smallint not null,
+    has_stroke smallint not null,
+    total_admissions integer not null,
+    total_hospital_days integer not null,
+    days_since_last_admission integer,
+    total_outpatient_visits integer not null,
+    annual_cost double precision not null,
+    inpatient_cost double precision not null,
+    reported_is_elderly smallint,
+    reported_recent_admission smallint,
+    reported_high_outpatient_user smallint,
+    reported_cost_percentile double precision,
+    reported_high_cost smallint,
+    reported_frailty_score double precision,
+    reported_complexity_index double precision
+);
+
+-- days_to_readmission is null where none came within 90 days.
+create table if not exists raw.cohort_outcomes (
+    load_id bigint not null,
+    external_id text not null,
+    days_to_readmission smallint check (days_to_readmission between 1 and 90)
+);
+
+-- CMS DE-SynPUF, under CMS's own column names.
+create table if not exists raw.cms_beneficiaries (
+    load_id bigint not null,
+    desynpuf_id text not null,
+    bene_birth_dt date not null,
+    bene_death_dt date,
+    bene_sex_ident_cd smallint not null,
+    bene_race_cd smallint not null,
+    bene_esrd_ind text not null,
+    sp_alzhdmta smallint not null,
+    sp_chf smallint not null,
+    sp_chrnkidn smallint not null,
+    sp_cncr smallint not null,
+    sp_copd smallint not null,
+    sp_depressn smallint not null,
+    sp_diabetes smallint not null,
+    sp_ischmcht smallint not null,
+    sp_ra_oa smallint not null,
+    sp_strketia smallint not null,
+    medreimb_ip double precision not null,
+    benres_ip double precision not null,
+    medreimb_op double precision not null,
+    medreimb_car double precision not null
+);
+
+-- A claim's further segments repeat its number and may leave its days empty.
+create table if not exists raw.cms_inpatient_claims (
+    load_id bigint not null,
+    desynpuf_id text not null,
+    clm_id text not null,
+    segment smallint not null,
+    clm_from_dt date,
+    clm_thru_dt date,
+    clm_admsn_dt date not null,
+    nch_bene_dschrg_dt date,
+    clm_utlztn_day_cnt integer,
+    clm_pmt_amt double precision not null,
+    check (
+        segment > 1 or num_nulls(clm_from_dt, clm_thru_dt, clm_utlztn_day_cnt) = 0
+    )
+);
+
+create table if not exists raw.cms_outpatient_claims (
+    load_id bigint not null,
+    desynpuf_id text not null,
+    clm_id text not null,
+    segment smallint not null,
+    clm_from_dt date,
+    clm_thru_dt date,
+    clm_pmt_amt double precision not null,
+    check (segment > 1 or num_nulls(clm_from_dt, clm_thru_dt) = 0)
+);
+
+-- Fitted models: what they were fitted on, with what, and which file they are.
+create table if not exists raw.model_registry (
+    model_version text primary key,
+    target text not null,
+    is_champion boolean not null,
+    trained_at timestamptz not null default now(),
+    training_fingerprint text not null,
+    training_rows bigint not null,
+    feature_names text[] not null,
+    reference_patient json not null,
+    library_versions json not null,
+    metrics json not null,
+    artifact_file text not null,
+    artifact_sha256 text not null check (length(artifact_sha256) = 64),
+    -- what it was registered as: to be in force, or to be compared only
+    role text not null default 'champion'
+    check (role in ('champion', 'challenger')),
+    -- null where it was not counted yet
+    training_patients bigint,
+    -- by hazard and candidate, the cross-validated figures
+    candidates json not null default '{}',
+    -- by hazard, the candidate it is made of
+    chosen json not null default '{}'
+);
+-- When which model was in force: a version may come back, for another term.
+create table if not exists raw.model_terms (
+    target text not null,
+    model_version text not null,
+    promoted_at timestamptz not null,
+    retired_at timestamptz check (retired_at >= promoted_at),
+    primary key (target, promoted_at)
+);
+
+-- The scoring ledger: append-only, one batch a run, one transaction a batch.
+create table if not exists raw.prediction_batches (
+    batch_id bigint default nextval('raw.prediction_batches_batch_id_seq') primary key,
+    target text not null,
+    model_version text not null,
+    scored_at timestamptz not null,
+    row_count bigint not null,
+    intake_entry_id bigint
+);
+
+-- No foreign key to the batch: checking it row by row took 11 of 13 seconds for
+-- three million rows. The ledger writes a batch and its rows in one transaction,
+-- nobody else writes here, and a dbt test compares the two.
+create table if not exists raw.predictions (
+    batch_id bigint not null,
+    patient_id bigint not null,
+    -- of the 27 features the score was made from: the same hash, the same score
+    features_hash bigint not null,
+    score double precision not null,
+    reason_1_contribution double precision not null,
+    reason_2_contribution double precision not null,
+    reason_3_contribution double precision not null,
+    -- the feature's value that the score was made from; NaN where missing
+    reason_1_value double precision not null,
+    reason_2_value double precision not null,
+    reason_3_value double precision not null,
+    window_days smallint not null,
+    reason_1_feature_id smallint not null,
+    reason_2_feature_id smallint not null,
+    reason_3_feature_id smallint not null
+);
+-- What a batch was scored from, so that it can be scored again: the features of
+-- the readmission model, NaN where missing. Wide columns first, for want of gaps.
+create table if not exists raw.scored_features (
+    batch_id bigint not null,
+    patient_id bigint not null,
+    days_since_last_admission double precision not null,
+    annual_cost double precision not null,
+    cost_percentile double precision not null,
+    inpatient_cost double precision not null,
+    frailty_score double precision not null,
+    complexity_index double precision not null,
+    age integer not null,
+    total_admissions integer not null,
+    total_hospital_days integer not null,
+    total_outpatient_visits integer not null,
+    is_female smallint not null,
+    is_elderly smallint not null,
+    race_code smallint not null,
+    has_esrd smallint not null,
+    has_alzheimers smallint not null,
+    has_chf smallint not null,
+    has_ckd smallint not null,
+    has_cancer smallint not null,
+    has_copd smallint not null,
+    has_depression smallint not null,
+    has_diabetes smallint not null,
+    has_ischemic_heart smallint not null,
+    has_ra_oa smallint not null,
+    has_stroke smallint not null,
+    recent_admission smallint not null,
+    high_outpatient_user smallint not null,
+    high_cost smallint not null
+);
+
+-- Of each feature and score a model was trained on, how many rows were in which
+-- bin: a range (from lower_bound to below upper_bound), a value, any other value,
+-- or none.
+create table if not exists raw.training_distribution (
+    model_version text not null,
+    feature_name text not null,
+    bin smallint not null,
+    bin_kind text not null check (bin_kind in ('missing', 'range', 'value', 'other')),
+    lower_bound double precision,
+    upper_bound double precision,
+    patient_count bigint not null,
+    primary key (model_version, feature_name, bin),
+    check ((bin_kind in ('range', 'value')) = (num_nulls(lower_bound, upper_bound) = 0))
+);
+
+-- The same of a whole cohort, scored just now or before: as of the batch that was
+-- the latest then.
+create table if not exists raw.batch_distribution (
+    batch_id bigint not null,
+    load_id bigint not null,
+    feature_name text not null,
+    bin smallint not null,
+    patient_count bigint not null,
+    primary key (batch_id, load_id, feature_name, bin)
+);
+
+-- One row per `riskmart build`: from what, by whom, and what became of it. The
+-- tables of a published or retired build are in schema build_<build_id>.
+create table if not exists raw.builds (
+    build_id bigint default nextval('raw.builds_build_id_seq') primary key,
+    status text not null check (
+        status in (
+            'building', 'failed', 'abandoned', 'candidate',
+            'published', 'retired', 'dropped'
+        )
+    ),
+    started_at timestamptz not null default now(),
+    -- when everything was written and tested, or had failed
+    finished_at timestamptz,
+    published_at timestamptz,
+    retired_at timestamptz,
+    -- what readers had before it was first published: the way back
+    replaced_build_id bigint,
+    built_by text not null,
+    riskmart_version text not null,
+    git_commit text,
+    project_fingerprint text not null,
+    inputs json not null,
+    model_version text,
+    row_counts json,
+    test_count integer,
+    failures text,
+    intake_entry_id bigint not null default 0,
+    feature_version text
+);
+-- Evaluations: how a model did on a cohort, append-only, each in one transaction.
+-- A cohort whose outcomes nobody knows has a line as well, and no figures.
+create table if not exists raw.evaluations (
+    evaluation_id bigint default nextval('raw.evaluations_evaluation_id_seq') primary key,
+    target text not null,
+    model_version text not null,
+    -- of the model's file when it was evaluated; null where there was none
+    artifact_sha256 text,
+    load_id bigint not null,
+    org_code text not null,
+    as_of_date date not null,
+    status text not null check (status in ('evaluated', 'not_evaluated')),
+    reason text,
+    patient_count bigint not null,
+    -- of scores, outcomes, groups and rules: the same hash, the same figures
+    scores_sha256 text,
+    evaluated_at timestamptz not null default now(),
+    check ((status = 'evaluated') = (scores_sha256 is not null)),
+    check ((status = 'not_evaluated') = (reason is not null))
+);
+
+-- A figure is null where too few people, or people of one kind only, give none.
+create table if not exists raw.evaluation_metrics (
+    evaluation_id bigint not null,
+    window_days smallint not null,
+    group_name text not null,
+    group_value text not null,
+    metric text not null,
+    value double precision,
+    lower double precision,
+    upper double precision,
+    patient_count bigint not null,
+    event_count bigint not null,
+    is_small boolean not null,
+    primary key (evaluation_id, window_days, group_name, group_value, metric)
+);
+
+create table if not exists raw.evaluation_bins (
+    evaluation_id bigint not null,
+    window_days smallint not null,
+    bin_type text not null check (bin_type in ('tier', 'decile')),
+    bin smallint not null,
+    patient_count bigint not null,
+    expected_rate double precision,
+    event_count bigint not null,
+    observed_rate double precision,
+    lower double precision,
+    upper double precision,
+    -- of a tier's observed rate, wide enough for all tiers and windows together
+    gate_lower double precision,
+    gate_upper double precision,
+    group_name text not null default 'all',
+    group_value text not null default 'all',
+    primary key (
+        evaluation_id, window_days, group_name, group_value, bin_type, bin
+    )
+);
+
+create table if not exists raw.evaluation_thresholds (
+    evaluation_id bigint not null,
+    window_days smallint not null,
+    threshold double precision not null,
+    flagged_count bigint not null,
+    sensitivity double precision,
+    specificity double precision,
+    ppv double precision,
+    lift double precision,
+    net_benefit double precision,
+    net_benefit_all double precision,
+    group_name text not null default 'all',
+    group_value text not null default 'all',
+    primary key (evaluation_id, window_days, group_name, group_value, threshold)
+);
+-- Every record of a new patient as it was received, whatever it says. Any program
+-- may add to it; what has no outcome yet waits for `riskmart serve-intake`.
+create table if not exists raw.new_patient_raw_input (
+    input_id bigint default nextval('raw.new_patient_raw_input_input_id_seq') primary key,
+    submission_id uuid not null default gen_random_uuid(),
+    position integer not null default 1,
+    content blob not null,
+    source_system text,
+    received_at timestamptz not null default now(),
+    processed_at timestamptz,
+    outcome text check (outcome in ('accepted', 'unchanged', 'rejected')),
+    -- field, value, expected
+    faults json,
+    key_fingerprint text,
+    submitted_by text not null default current_user,
+    unique (submission_id, position),
+    check ((outcome is null) = (processed_at is null)),
+    check ((coalesce(outcome, '') = 'rejected') = (faults is not null))
+);
+
+-- What the accepted ones say. A person's later record corrects the earlier one, and
+-- both stay.
+create table if not exists raw.new_patients (
+    input_id bigint primary key,
+    org_code text not null,
+    external_id text not null,
+    source_system text not null,
+    index_date date not null,
+    birth_date date,
+    age smallint,
+    is_female smallint not null,
+    race_code smallint not null,
+    has_esrd smallint not null,
+    has_alzheimers smallint not null,
+    has_chf smallint not null,
+    has_ckd smallint not null,
+    has_cancer smallint not null,
+    has_copd smallint not null,
+    has_depression smallint not null,
+    has_diabetes smallint not null,
+    has_ischemic_heart smallint not null,
+    has_ra_oa smallint not null,
+    has_stroke smallint not null,
+    total_admissions integer not null,
+    total_hospital_days integer not null,
+    last_admission_date date,
+    total_outpatient_visits integer not null,
+    annual_cost double precision not null,
+    inpatient_cost double precision not null,
+    received_at timestamptz not null,
+    entry_id bigint default nextval('raw.new_patients_entry_id_seq'),
+    check (num_nulls(birth_date, age) = 1)
+);
+-- Which SQL made a person's features, from which record and among whose costs.
+create table if not exists raw.patient_feature_engineering_log (
+    input_id bigint not null,
+    reference_load_id bigint not null,
+    feature_version text not null,
+    patient_id bigint not null,
+    build_id bigint not null,
+    engineered_at timestamptz not null default now(),
+    primary key (input_id, reference_load_id, feature_version)
+);
+
+-- The models that a new patient passes through, as each build was made by them.
+create table if not exists raw.intake_steps (
+    build_id bigint not null,
+    position integer not null,
+    name text not null,
+    kind text not null,
+    relation text not null,
+    columns text[] not null,
+    key_columns text[] not null,
+    statement text not null,
+    primary key (build_id, position)
+);
+
+-- Scores that intake made say up to whom. A build reads those of before it began
+-- alone, so that all its parts go by the same; everybody else reads all.
+create or replace view raw.visible_batches as
+select
+    batch_id,
+    target,
+    model_version,
+    scored_at,
+    row_count
+from raw.prediction_batches
+where
+    intake_entry_id is null
+    or intake_entry_id <= coalesce(
+        (
+            select max(builds.intake_entry_id)
+            from raw.builds
+            where builds.status = 'building'
+        ),
+        9223372036854775807
+    );
+
+-- Who is in a care programme, as files said it: one line for each file that changed
+-- something, and the people.
+create table if not exists raw.enrolment_loads (
+    load_id bigint default nextval('raw.enrolment_loads_load_id_seq') primary key,
+    org_code text not null,
+    programme_code text not null,
+    content_sha256 text not null check (length(content_sha256) = 64),
+    file text not null,
+    row_count bigint not null,
+    rejected_count bigint not null,
+    loaded_at timestamptz not null default now()
+);
+
+-- left_on is null for who is still in it; load_id is that of the last file that said so.
+create table if not exists raw.programme_enrolments (
+    org_code text not null,
+    external_id text not null,
+    programme_code text not null,
+    enrolled_on date not null,
+    left_on date check (left_on >= enrolled_on),
+    load_id bigint not null,
+    primary key (org_code, external_id, programme_code, enrolled_on)
+);
+
