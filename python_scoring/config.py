@@ -142,6 +142,8 @@ def describe() -> str:
     --------
     `embedded server, socket in /home/a/riskmart/.riskmart/run`
     """
+    if is_duckdb():
+        return f"DuckDB file {duckdb_file()}"
     if not is_team_server():
         return f"embedded server, socket in {socket_dir()}"
     if os.environ.get("PGSERVICE"):

@@ -12,6 +12,7 @@ from dbt.cli.main import dbtRunner, dbtRunnerResult
 
 from python_scoring import config
 from python_scoring.errors import BadInput, GateFailed
+from python_scoring.publication.builds import CANDIDATE_SCHEMA
 
 OnNode = Callable[[str], None]
 
@@ -54,6 +55,7 @@ class Project:
 
     on_node: OnNode | None = None
     nodes: dict[str, Node] = field(default_factory=dict)
+    marts_schema: str = CANDIDATE_SCHEMA
     _manifest: Any = None
 
     def invoke(self, command: str, *arguments: str) -> dict[str, Node]:
@@ -89,6 +91,20 @@ class Project:
         if result.exception is not None:
             raise _in_words(result)
         self._manifest = result.result
+
+    def place_marts(self, schema: str) -> None:
+        """Let all commands from now on build and read the marts in another schema.
+
+        In the manifest in memory: a target that named it would have dbt read the whole
+        project anew for each build.
+        """
+        for node in self._manifest.nodes.values():
+            if node.schema == self.marts_schema and node.resource_type != "test":
+                node.schema = schema
+                node.relation_name = (node.relation_name or "").replace(
+                    f'"{self.marts_schema}"', f'"{schema}"'
+                )
+        self.marts_schema = schema
 
     @property
     def manifest(self) -> Any:
@@ -129,7 +145,7 @@ class Project:
 
 def target_dir() -> Path:
     """Folder of what dbt writes for a candidate: plain dbt's stays its own."""
-    return config.state_dir() / "target"
+    return config.state_dir() / ("target_duckdb" if config.is_duckdb() else "target")
 
 
 def passthrough(arguments: Sequence[str]) -> int:
@@ -177,7 +193,8 @@ def project_environment() -> Iterator[None]:
 
 
 def _candidate_options() -> list[str]:
-    return [*_QUIET, "--target", "candidate", "--target-path", str(target_dir())]
+    target = "duckdb_candidate" if config.is_duckdb() else "candidate"
+    return [*_QUIET, "--target", target, "--target-path", str(target_dir())]
 
 
 def _nodes(result: dbtRunnerResult) -> Iterator[Node]:

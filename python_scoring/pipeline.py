@@ -115,6 +115,7 @@ def build(
         with done.step("read project"):
             project.parse()
         done.build_id = builds.begin(conn)
+        project.place_marts(builds.candidate_schema(conn, done.build_id))
         plan.drop_stale(conn)
         with _noted(done.build_id, project):
             check_room(conn)
@@ -232,6 +233,7 @@ def publish_candidate(
         if on_step:
             on_step("tests")
         project.parse()
+        project.place_marts(builds.candidate_schema(conn, candidate.build_id))
         publish.check_complete(conn, candidate, project)
         with _noted(candidate.build_id, project):
             gate.run(conn, project, command="test")

@@ -4,9 +4,9 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
 
-from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
+from python_scoring import warehouse
 from python_scoring.audit import store as trail
 from python_scoring.errors import BadInput
 from python_scoring.warehouse import Connection
@@ -87,9 +87,8 @@ def find(conn: Connection, version: str) -> Model | None:
 
 
 def _find(conn: Connection, query: str, values: dict[str, Any]) -> Model | None:
-    with conn.cursor(row_factory=class_row(Model)) as cursor:
-        cursor.execute(query.encode(), values)
-        return cursor.fetchone()
+    found = warehouse.fetch_as(conn, Model, query, values)
+    return found[0] if found else None
 
 
 def register(conn: Connection, model: Model) -> None:

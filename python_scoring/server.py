@@ -36,7 +36,7 @@ _HOST_RULES = "local all all trust\nhost all all all reject\n"
 
 def ensure_running() -> None:
     """Start the embedded server, unless the team has a server of its own."""
-    if not config.is_team_server():
+    if not (config.is_duckdb() or config.is_team_server()):
         start()
 
 

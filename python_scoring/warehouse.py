@@ -7,10 +7,10 @@ Format: https://www.postgresql.org/docs/current/sql-copy.html, "Binary Format".
 
 import hashlib
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeGuard, cast
+from typing import Any, TypeGuard, TypeVar, cast
 
 import numpy as np
 import psycopg
@@ -54,6 +54,7 @@ _TYPE_OIDS = {"i2": 21, "i4": 23, "i8": 20, "f8": 701}
 _TYPE_NAMES = {21: "smallint", 23: "integer", 20: "bigint", 701: "double precision"}
 
 Connection = psycopg.Connection[tuple[Any, ...]]
+_Row = TypeVar("_Row")
 
 
 def is_duckdb(connection: object) -> TypeGuard[duck.Connection]:
@@ -221,6 +222,21 @@ def copy_in(
     return cursor.rowcount
 
 
+def fetch_as(
+    connection: Connection, make: Callable[..., _Row], query: str, values: Any = None
+) -> list[_Row]:
+    """Run a query and make something of each row, by the names of its columns.
+
+    Parameters
+    ----------
+    make
+        `dict`, or a class whose fields are called like the columns.
+    """
+    cursor = connection.execute(query.encode(), values)
+    names = [column.name for column in cursor.description or []]
+    return [make(**dict(zip(names, row, strict=True))) for row in cursor.fetchall()]
+
+
 def analyze(connection: Connection, *tables: str) -> None:
     """Let the planner know how much there is now; DuckDB counts by itself."""
     if not is_duckdb(connection):
@@ -245,6 +261,36 @@ def copy_rows(
         return
     statement = _copy_statement(table, columns)
     with connection.cursor() as cursor, cursor.copy(statement) as copy:
+        for row in rows:
+            copy.write_row(row)
+
+
+def insert(
+    connection: Connection,
+    table: str,
+    columns: Sequence[str],
+    rows: Iterable[Sequence[Any]],
+    types: Sequence[str] = (),
+) -> None:
+    """Append rows under whatever row policy is in force for us.
+
+    Parameters
+    ----------
+    types
+        PostgreSQL's types of the columns, where the values need the binary format.
+    """
+    if is_duckdb(connection):
+        duck.append_rows(connection, table, rows, columns)
+        return
+    listed = sql.SQL(", ").join(map(sql.Identifier, columns))
+    options = sql.SQL("(format binary)" if types else "")
+    statement = sql.SQL("copy {} ({}) from stdin {}")
+    with (
+        filling(connection, table, columns) as place,
+        connection.cursor().copy(statement.format(place, listed, options)) as copy,
+    ):
+        if types:
+            copy.set_types(types)
         for row in rows:
             copy.write_row(row)
 

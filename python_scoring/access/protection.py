@@ -12,13 +12,17 @@ from python_scoring import warehouse
 from python_scoring.access import roles
 from python_scoring.audit import store as audit
 from python_scoring.publication.relations import columns_of
-from python_scoring.warehouse import BUILDER, Connection
+from python_scoring.warehouse import BUILDER, Connection, is_duckdb
 
 _TABLES = Path(__file__).with_name("tables.sql")
 
 OFF = (
     "row-level security is off: the roles are not there. A superuser runs "
     "`riskmart db init-roles` once; until then whoever may read a mart reads all of it"
+)
+IN_A_FILE = (
+    "row-level security is off: a DuckDB file has no roles, and whoever may read the "
+    "file reads all of it"
 )
 CANNOT = (
     "row-level security is off: {user} is neither a superuser nor a member of "
@@ -112,6 +116,8 @@ def version() -> bytes:
 
 def why_off(conn: Connection) -> str | None:
     """Say why rows are not protected on this server; None where they are."""
+    if is_duckdb(conn):
+        return IN_A_FILE
     if not roles.are_there(conn):
         return OFF
     row = conn.execute(

@@ -296,6 +296,8 @@ def _translate(query: Any, parameters: Any) -> tuple[str, Any]:
         text = query.as_string(None)
     else:
         text = query.decode() if isinstance(query, bytes) else str(query)
+    # What PostgreSQL calls the schema of a session's own tables.
+    text = text.replace("pg_temp.", "temp.")
     if parameters is None:
         return text, None
     used: dict[str, Any] = {}

@@ -7,24 +7,28 @@ create schema if not exists raw;
 
 -- PostgreSQL's words that both engines' statements use. One process at a time has the
 -- file open to write, so that every lock is granted at once.
-create or replace macro num_nulls
+create macro if not exists num_nulls
 (a, b) as (case when a is null then 1 else 0 end + case when b is null then 1 else 0 end),
 (a, b, c) as (
     case when a is null then 1 else 0 end + case when b is null then 1 else 0 end
     + case when c is null then 1 else 0 end
 );
-create or replace macro clock_timestamp() as now();
-create or replace macro hashtext(a) as hash(a);
-create or replace macro hashtextextended(a, b) as hash(a);
-create or replace macro pg_advisory_xact_lock
+create macro if not exists clock_timestamp() as now();
+create macro if not exists hashtext(a) as hash(a);
+create macro if not exists hashtextextended(a, b) as hash(a);
+create macro if not exists pg_advisory_xact_lock
 (a) as true, (a, b) as true;
-create or replace macro pg_advisory_xact_lock_shared(a) as true;
-create or replace macro to_regclass(a) as (
+create macro if not exists pg_advisory_xact_lock_shared(a) as true;
+create macro if not exists to_regclass(a) as (
     select max(table_schema || '.' || table_name)
     from information_schema.tables
     where table_schema || '.' || table_name = a
 );
-create or replace macro convert_to(a, b) as encode(a);
+create macro if not exists to_regnamespace(a) as (
+    select max(schema_name) from information_schema.schemata where schema_name = a
+);
+create macro if not exists to_regproc(a) as null;
+create macro if not exists convert_to(a, b) as encode(a);
 
 create sequence if not exists raw.loads_load_id_seq;
 create sequence if not exists raw.prediction_batches_batch_id_seq;

@@ -164,7 +164,7 @@ class Intake:
 
     def _world(self, build: BuildRecord) -> world.World:
         if build.build_id not in self._worlds:
-            self._worlds = {build.build_id: world.World(self.conn, build)}
+            self._worlds = {build.build_id: world.of(self.conn, build)}
         return self._worlds[build.build_id]
 
 

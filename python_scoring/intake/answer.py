@@ -14,7 +14,9 @@ _PEOPLE = """
 select registry.org_code, registry.external_id, patients.patient_id,
     patients.patient_uuid::text, patients.index_date::text, patients.data_source,
     departments.department_code, departments.department_name, {features}
-from unnest(%(codes)s::text[], %(ids)s::text[]) as asked (org_code, external_id)
+from (
+    select unnest(%(codes)s::text[]) as org_code, unnest(%(ids)s::text[]) as external_id
+) as asked
 inner join raw.patient_registry as registry using (org_code, external_id)
 inner join {build}.patients using (patient_id)
 inner join {build}.departments using (department_id)

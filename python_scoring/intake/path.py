@@ -6,7 +6,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from python_scoring.intake.plan import BUILD, FEATURES, Kind, Step, schema_of
-from python_scoring.publication.builds import CANDIDATE_SCHEMA
+from python_scoring.publication import names
 
 if TYPE_CHECKING:
     from python_scoring.dbt import Project
@@ -27,6 +27,7 @@ class Path:
     """The tagged models of a project, and what they read."""
 
     def __init__(self, project: "Project", build_id: int) -> None:
+        self.marts = project.marts_schema
         self.compiled = {uid: node.compiled_code for uid, node in project.nodes.items()}
         self.manifest = project.manifest
         self.copies = schema_of(build_id)
@@ -110,7 +111,7 @@ class Path:
 
     def _place(self, node: Any) -> str:
         """Where the build has a model's rows."""
-        if node.schema == CANDIDATE_SCHEMA:
+        if node.schema == self.marts:
             return f'{BUILD}."{node.alias}"'
         return f'"{self.copies}"."{_name(node)}"'
 
@@ -138,7 +139,7 @@ class Path:
         place = ".".join(f'"{part}"' for part in (node.schema, _alias(node)))
         if _is_standing_in(node):
             yield Step(_temporary(node), "stand_in", place)
-        elif node.schema != CANDIDATE_SCHEMA and (not role or role == "sums"):
+        elif node.schema != self.marts and (not role or role == "sums"):
             keys = tuple(self._keys(uid))
             yield Step(_name(node), "input", place, key_columns=keys)
 
@@ -182,7 +183,7 @@ class Path:
         if _role(node) in ("view", "table", "mart"):
             return "person"
         is_filled = node.name not in _STAND_INS or node.name in _FILLED_STAND_INS
-        is_same = node.schema != CANDIDATE_SCHEMA and not _role(node)
+        is_same = node.schema != self.marts and not _role(node)
         is_known = relation in read or node.schema in ("rules", "reference")
         return "same" if is_same and is_filled and is_known else None
 
@@ -196,7 +197,7 @@ def _role(node: Any) -> Kind | None:
         return "summary"
     if "intake" not in tags:
         return None
-    if node.schema == CANDIDATE_SCHEMA:
+    if node.config.schema == names.SCHEMA:
         return "mart"
     return "view" if node.config.materialized == "view" else "table"
 

@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from psycopg import sql
-from psycopg.rows import class_row
 
+from python_scoring import warehouse
 from python_scoring.access import protection
 from python_scoring.warehouse import Connection
 
@@ -83,12 +83,13 @@ def keep(
 
 def read(conn: Connection, build_id: int) -> list[Step]:
     """Return a build's steps, each after all that it reads."""
-    with conn.cursor(row_factory=class_row(Step)) as cursor:
-        return cursor.execute(
-            "select name, kind, relation, columns, key_columns, statement"
-            " from raw.intake_steps where build_id = %s order by position",
-            (build_id,),
-        ).fetchall()
+    return warehouse.fetch_as(
+        conn,
+        Step,
+        "select name, kind, relation, columns, key_columns, statement"
+        " from raw.intake_steps where build_id = %s order by position",
+        (build_id,),
+    )
 
 
 def freeze(conn: Connection, build_id: int) -> None:
@@ -113,18 +114,19 @@ def _copy(conn: Connection, schema: str, step: Step) -> None:
             table, sql.SQL(step.relation), rows
         )
     )
-    if step.kind == "input" and step.key_columns:
+    if step.kind == "input" and step.key_columns and not warehouse.is_duckdb(conn):
         keys = sql.SQL(", ").join(map(sql.Identifier, step.key_columns))
         conn.execute(
             sql.SQL("create unique index on {} ({})").format(table, keys),
         )
-    conn.execute(sql.SQL("analyze {}").format(table))
+    warehouse.analyze(conn, table.as_string())
 
 
 def drop(conn: Connection, build_id: int) -> None:
     """Drop a build's copies; nobody but intake reads them."""
     schema = sql.Identifier(schema_of(build_id))
-    conn.execute("set local client_min_messages = warning")
+    if not warehouse.is_duckdb(conn):
+        conn.execute("set local client_min_messages = warning")
     conn.execute(sql.SQL("drop schema if exists {} cascade").format(schema))
 
 

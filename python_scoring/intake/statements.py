@@ -14,14 +14,14 @@ select distinct org_code, external_id from raw.new_patients where entry_id > %s
 """
 HAS_NEWCOMERS = """
 select exists (
-    select from pg_temp.touched left join raw.patient_registry as registry
+    select 1 from pg_temp.touched left join raw.patient_registry as registry
         using (org_code, external_id)
     where registry.patient_id is null
 )
 """
 # As the model patient_registry does it, and behind the same lock.
+LOCK_REGISTRY = "lock table raw.patient_registry in share row exclusive mode"
 REGISTER = """
-lock table raw.patient_registry in share row exclusive mode;
 insert into raw.patient_registry (
     org_code, external_id, patient_id, patient_uuid, registered_at
 )
@@ -121,7 +121,7 @@ def delete(step: Step) -> str:
     same = " and ".join(f"rows.{key} = made.{key}" for key in step.key_columns)
     return (
         f"delete from {step.relation} as rows where patient_id in ({CURRENT})"
-        f" and not exists (select from pg_temp.{step.name} as made where {same})"
+        f" and not exists (select 1 from pg_temp.{step.name} as made where {same})"
     )
 
 

@@ -122,16 +122,17 @@ def keep(
     columns = (
         *("submission_id", "position", "content", "key_fingerprint", "source_system"),
     )
-    listed = sql.SQL(", ").join(map(sql.Identifier, columns))
-    statement = sql.SQL("copy {} ({}) from stdin (format binary)")
-    with (
-        warehouse.filling(conn, "raw.new_patient_raw_input", columns) as place,
-        conn.cursor().copy(statement.format(place, listed)) as copy,
-    ):
-        copy.set_types(("uuid", "int4", "bytea", "text", "text"))
-        for position, one in by_position.items():
-            content, key = _at_rest(one, names), _fingerprint(names)
-            copy.write_row((submission, position, content, key, _source(one)))
+    rows = (
+        (submission, at, _at_rest(one, names), _fingerprint(names), _source(one))
+        for at, one in by_position.items()
+    )
+    warehouse.insert(
+        conn,
+        "raw.new_patient_raw_input",
+        columns,
+        rows,
+        ("uuid", "int4", "bytea", "text", "text"),
+    )
     kept = conn.execute(
         "select input_id, received_at, position from raw.new_patient_raw_input"
         " where submission_id = %s order by position",
@@ -158,7 +159,7 @@ def _source(received: Received) -> str | None:
 def is_waiting(conn: Connection) -> bool:
     """Whether other programs have put something there."""
     row = conn.execute(
-        "select exists (select from raw.new_patient_raw_input"
+        "select exists (select 1 from raw.new_patient_raw_input"
         " where processed_at is null)"
     ).fetchone()
     return bool(row and row[0])
@@ -335,8 +336,8 @@ def _standing(
     columns = sql.SQL(", ").join(map(sql.Identifier, _COLUMNS))
     query = sql.SQL(
         "select distinct on (org_code, external_id, index_date) {}"
-        " from raw.new_patients inner join unnest(%s::text[], %s::text[])"
-        " as people (org_code, external_id) using (org_code, external_id)"
+        " from raw.new_patients inner join (select unnest(%s::text[]) as org_code,"
+        " unnest(%s::text[]) as external_id) as people using (org_code, external_id)"
         " order by org_code, external_id, index_date, input_id desc"
     ).format(columns)
     organizations, external_ids = zip(*people, strict=True)
@@ -367,14 +368,7 @@ def _entry(one: Checked, outcome: Outcome) -> Entry:
 
 def _write(conn: Connection, rows: Sequence[tuple[Any, ...]]) -> None:
     columns = ("input_id", *_COLUMNS, "received_at")
-    names = sql.SQL(", ").join(map(sql.Identifier, columns))
-    statement = sql.SQL("copy {} ({}) from stdin")
-    with (
-        warehouse.filling(conn, "raw.new_patients", columns) as place,
-        conn.cursor().copy(statement.format(place, names)) as copy,
-    ):
-        for row in rows:
-            copy.write_row(row)
+    warehouse.insert(conn, "raw.new_patients", columns, rows)
 
 
 def _remember(conn: Connection, checked: Sequence[Checked], names: Pseudonyms) -> None:
@@ -395,7 +389,8 @@ def _encrypt(conn: Connection, inputs: Sequence[Input], names: Pseudonyms) -> No
     conn.execute(
         "update raw.new_patient_raw_input as inputs"
         " set content = sealed.content, key_fingerprint = %s"
-        " from unnest(%s::bigint[], %s::bytea[]) as sealed (input_id, content)"
+        " from (select unnest(%s::bigint[]) as input_id,"
+        " unnest(%s::bytea[]) as content) as sealed"
         " where inputs.input_id = sealed.input_id",
         (
             _fingerprint(names),
@@ -434,11 +429,13 @@ def _note(
     faults = [json.dumps([_stored(f, names) for f in e.faults]) for e in entries]
     conn.execute(
         "update raw.new_patient_raw_input as inputs set outcome = notes.outcome,"
-        " faults = case when notes.outcome = 'rejected' then notes.faults::jsonb end,"
+        " faults = case when notes.outcome = 'rejected'"
+        " then cast(notes.faults as json) end,"
         " source_system = coalesce(inputs.source_system, notes.source_system),"
         " processed_at = clock_timestamp()"
-        " from unnest(%s::bigint[], %s::text[], %s::text[], %s::text[])"
-        " as notes (input_id, outcome, faults, source_system)"
+        " from (select unnest(%s::bigint[]) as input_id,"
+        " unnest(%s::text[]) as outcome, unnest(%s::text[]) as faults,"
+        " unnest(%s::text[]) as source_system) as notes"
         " where inputs.input_id = notes.input_id",
         (
             [e.input_id for e in entries],

@@ -11,8 +11,8 @@ from itertools import accumulate
 from typing import Any
 
 from psycopg import sql
-from psycopg.rows import dict_row
 
+from python_scoring import warehouse
 from python_scoring.publication.builds import BuildRecord
 from python_scoring.readmission.features import FEATURE_NAMES
 from python_scoring.warehouse import Connection
@@ -29,7 +29,7 @@ select mine.patient_id, mine.organization_id, mine.prediction_window,
             and others.net_benefit = mine.net_benefit
             and others.patient_id < mine.patient_id
     ) as ties_before
-from unnest(%(patients)s::bigint[]) as asked (patient_id)
+from (select unnest(%(patients)s::bigint[]) as patient_id) as asked
 inner join {build}.positive_roi_patients as mine using (patient_id)
 """
 # Step 0 is above the highest benefit asked for, step 1 between that and the next.
@@ -38,6 +38,20 @@ select width_bucket(-net_benefit, %(steps)s::float8[]) as step, count(*)
 from {build}.positive_roi_patients
 where organization_id = %(organization)s and prediction_window = %(window)s
     and net_benefit > %(least)s
+group by 1
+"""
+# The same without width_bucket: each joins the last step that is not above it.
+_BETWEEN_DUCKDB = """
+select coalesce(steps.step, 0) as step, count(*) as count
+from (
+    select -net_benefit as place from {build}.positive_roi_patients
+    where organization_id = %(organization)s and prediction_window = %(window)s
+        and net_benefit > %(least)s
+) as others
+asof left join (
+    select unnest(%(steps)s::double[]) as place,
+        generate_subscripts(%(steps)s::double[], 1) as step
+) as steps on others.place >= steps.place
 group by 1
 """
 
@@ -70,7 +84,7 @@ def _higher(
     counted = ask(
         conn,
         build,
-        _BETWEEN,
+        _BETWEEN_DUCKDB if warehouse.is_duckdb(conn) else _BETWEEN,
         steps=steps,
         organization=organization,
         window=window,
@@ -87,6 +101,5 @@ def ask(conn: Connection, build: BuildRecord, query: str, **values: Any) -> list
         sql.Identifier("features", feature) for feature in FEATURE_NAMES
     )
     schema = sql.Identifier(build.schema)
-    statement = sql.SQL(query).format(build=schema, features=names)
-    with conn.cursor(row_factory=dict_row) as cursor:
-        return cursor.execute(statement, values).fetchall()
+    statement = sql.SQL(query).format(build=schema, features=names).as_string()
+    return warehouse.fetch_as(conn, dict, statement, values)

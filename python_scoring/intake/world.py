@@ -17,10 +17,11 @@ import psycopg
 from python_scoring.errors import BadInput, GateFailed
 from python_scoring.intake import plan, statements
 from python_scoring.intake.plan import BUILD, FEATURES, Step
-from python_scoring.publication.builds import CANDIDATE_SCHEMA, BuildRecord
+from python_scoring.publication import builds
+from python_scoring.publication.builds import BuildRecord
 from python_scoring.readmission import increment
 from python_scoring.turns import Tell
-from python_scoring.warehouse import Connection
+from python_scoring.warehouse import Connection, is_duckdb
 
 # From so many people on, PostgreSQL is told how many there are before it plans.
 _MANY = 200
@@ -105,8 +106,16 @@ def catch_up(world: "World") -> int:
     world.run(last)
     world.check()
     world.put()
-    world.conn.execute("select raw.note_intake(%s, %s)", (build_id, last))
+    world.note(last)
     return count
+
+
+def of(conn: Connection, build: BuildRecord) -> "World":
+    """Make the world of a build, as its engine needs it."""
+    # Imported here, since it is made of this one.
+    from python_scoring.duck.world import FileWorld
+
+    return (FileWorld if is_duckdb(conn) else World)(conn, build)
 
 
 def _entered(conn: Connection, build_id: int) -> tuple[int, int]:
@@ -207,13 +216,13 @@ class World:
 
     def gather(self, entered: int) -> int:
         """Find whose records came since, register newcomers, and fetch their rows."""
-        self.conn.execute("set local jit = off")
+        self._execute("set local jit = off")
         count = self.conn.execute(statements.TOUCHED.encode(), (entered,)).rowcount
         self.is_large = count > _MANY
         self._analyze("touched")
         row = self.conn.execute(statements.HAS_NEWCOMERS.encode()).fetchone()
         if row and row[0]:
-            self._execute(statements.REGISTER)
+            self._execute(statements.LOCK_REGISTRY, statements.REGISTER)
         for name, statement in statements.FILLS.items():
             self._execute(statement)
             self._analyze(name)
@@ -286,8 +295,16 @@ class World:
             *(one for step in self.sums for one in statements.add(step)),
             *(statements.renew(step) for step in self._of("summary")),
         )
+        self._log_features()
+
+    def _log_features(self) -> None:
         copies = f"{plan.schema_of(self.build.build_id)}."
         _log(self.conn, self.build.build_id, "pg_temp.", copies, "pg_temp.")
+
+    def note(self, entry_id: int) -> None:
+        """Note how far the build holds what was entered."""
+        build_id = self.build.build_id
+        self.conn.execute("select raw.note_intake(%s, %s)", (build_id, entry_id))
 
     def _analyze(self, table: str) -> None:
         if self.is_large:
@@ -297,8 +314,8 @@ class World:
         self.conn.execute(self._sql(";\n".join(given)))
 
     def _sql(self, statement: str) -> bytes:
-        schema = (
-            CANDIDATE_SCHEMA if self.build.status == "candidate" else self.build.schema
-        )
+        schema = self.build.schema
+        if self.build.status == "candidate":
+            schema = builds.candidate_schema(self.conn, self.build.build_id)
         copies = plan.schema_of(self.build.build_id)
         return statement.replace(BUILD, schema).replace("@copies@", copies).encode()

@@ -6,10 +6,9 @@ from typing import Any
 
 import psycopg
 from psycopg import sql
-from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
-from python_scoring import project_vars
+from python_scoring import project_vars, warehouse
 from python_scoring.audit import store as trail
 from python_scoring.errors import BadInput
 from python_scoring.publication import provenance
@@ -19,7 +18,7 @@ from python_scoring.publication.relations import (
     drop_all,
     who_depends,
 )
-from python_scoring.warehouse import Connection
+from python_scoring.warehouse import Connection, is_duckdb
 
 CANDIDATE_SCHEMA = "candidate"
 MART = "builds"
@@ -65,7 +64,20 @@ class BuildRecord:
     @property
     def schema(self) -> str:
         """Where its tables are, once it is published."""
-        return f"build_{self.build_id}"
+        return schema_of(self.build_id)
+
+
+def schema_of(build_id: int) -> str:
+    """Where a build's tables are, once it is published."""
+    return f"build_{build_id}"
+
+
+def candidate_schema(conn: Connection, build_id: int) -> str:
+    """Where a build's tables are before it is published.
+
+    A DuckDB file cannot rename a schema: there they are where they stay.
+    """
+    return schema_of(build_id) if is_duckdb(conn) else CANDIDATE_SCHEMA
 
 
 def lock(conn: Connection) -> None:
@@ -85,7 +97,10 @@ def begin(conn: Connection) -> int:
     """
     with conn.transaction():
         # May wait for whoever reads the candidate; the way back must not.
-        _clear_candidate(conn)
+        if is_duckdb(conn):
+            _clear_unpublished(conn)
+        else:
+            _clear_candidate(conn)
         lock(conn)
         conn.execute(
             "update raw.builds"
@@ -106,6 +121,13 @@ def begin(conn: Connection) -> int:
     if row is None:
         raise RuntimeError("insert returning gave no row")
     return int(row[0])
+
+
+def _clear_unpublished(conn: Connection) -> None:
+    """Drop what was built and not published: a DuckDB file names it by its build."""
+    left = _all(conn, "status in ('building', 'candidate', 'failed', 'abandoned')")
+    for build in left:
+        drop_all(conn, build.schema)
 
 
 def _clear_candidate(conn: Connection) -> None:
@@ -138,14 +160,14 @@ def _clear_candidate(conn: Connection) -> None:
 
 def note(conn: Connection, build_id: int, **values: Any) -> None:
     """Set columns of a build's row, and show it in the published mart."""
-    names = [
-        sql.SQL("{} = {}").format(sql.Identifier(name), sql.Literal(_adapt(value)))
-        for name, value in values.items()
-    ]
-    statement = sql.SQL("update raw.builds set {} where build_id = {}")
+    changes = ", ".join(f"{name} = %s" for name in values)
+    given = [_adapt(value) for value in values.values()]
     with conn.transaction():
         lock(conn)
-        conn.execute(statement.format(sql.SQL(", ").join(names), build_id))
+        conn.execute(
+            f"update raw.builds set {changes} where build_id = %s".encode(),
+            [*given, build_id],
+        )
         refresh_mart(conn)
 
 
@@ -157,6 +179,21 @@ def finish(conn: Connection, build_id: int, status: str, **values: Any) -> None:
         note(conn, build_id, status=status, finished_at=row[0], **values)
         detail = {"status": status}
         trail.record(conn, "build", "candidate", build_id=build_id, detail=detail)
+
+
+def note_published(conn: Connection, build: BuildRecord, previous: int | None) -> None:
+    """Note that readers have this build now, and no more what they had before."""
+    conn.execute(
+        "update raw.builds set status = 'retired', retired_at = clock_timestamp()"
+        " where status = 'published'"
+    )
+    conn.execute(
+        "update raw.builds set status = 'published', published_at = clock_timestamp(),"
+        " retired_at = null, replaced_build_id = coalesce(replaced_build_id, %s)"
+        " where build_id = %s",
+        (previous if build.status == "candidate" else None, build.build_id),
+    )
+    refresh_mart(conn)
 
 
 def get(conn: Connection, build_id: int) -> BuildRecord:
@@ -180,7 +217,9 @@ def published(conn: Connection) -> BuildRecord | None:
 
 def candidate(conn: Connection) -> BuildRecord | None:
     """Return the build in schema `candidate`, tested or failed."""
-    newest = _first(conn, "to_regnamespace('candidate') is not null")
+    newest = _first(
+        conn, "true" if is_duckdb(conn) else "to_regnamespace('candidate') is not null"
+    )
     return newest if newest and newest.status in ("candidate", "failed") else None
 
 
@@ -205,10 +244,9 @@ def before(conn: Connection, build: BuildRecord) -> BuildRecord | None:
 def ever_published(conn: Connection) -> set[str]:
     """Return the names of all marts that a build had: what may be ours in `marts`."""
     rows = conn.execute(
-        "select distinct jsonb_object_keys(row_counts) from raw.builds"
-        " where published_at is not null"
+        "select row_counts from raw.builds where published_at is not null"
     )
-    return {name for (name,) in rows}
+    return {name for (counts,) in rows for name in counts or {}}
 
 
 def refresh_mart(conn: Connection) -> None:
@@ -224,14 +262,15 @@ def foretell_mart(conn: Connection, build_id: int) -> None:
     To a snapshot from between this and the swap it is then whole: the names lead to
     this build, and its `builds` says so. Nobody else sees it before.
     """
-    if not _fill(conn, CANDIDATE_SCHEMA):
+    schema = candidate_schema(conn, build_id)
+    if not _fill(conn, schema):
         return
     conn.execute(
-        f"update {CANDIDATE_SCHEMA}.{MART} set status = 'retired',"
+        f"update {schema}.{MART} set status = 'retired',"
         " is_published = false where is_published".encode()
     )
     conn.execute(
-        f"update {CANDIDATE_SCHEMA}.{MART} set status = 'published',"
+        f"update {schema}.{MART} set status = 'published',"
         " is_published = true, published_at = now() where build_id = %s".encode(),
         (build_id,),
     )
@@ -248,15 +287,7 @@ def _fill(conn: Connection, schema: str) -> bool:
     columns = columns_of(conn, schema, MART)
     given = [name for name in columns if _fits(columns[name], source.get(name))]
     table = sql.Identifier(schema, MART)
-    needed = {
-        name
-        for (name,) in conn.execute(
-            "select attname from pg_attribute where attnotnull and attnum > 0"
-            " and attrelid = to_regclass(%s)",
-            (table.as_string(),),
-        )
-    }
-    if not given or not needed <= set(given):
+    if not given or not _needed(conn, table) <= set(given):
         return False
     names = sql.SQL(", ").join(map(sql.Identifier, given))
     conn.execute(sql.SQL("delete from {}").format(table))
@@ -266,6 +297,18 @@ def _fill(conn: Connection, schema: str) -> bool:
         )
     )
     return True
+
+
+def _needed(conn: Connection, table: sql.Identifier) -> set[str]:
+    """Columns that may not be null; a DuckDB file has no such constraints of ours."""
+    if is_duckdb(conn):
+        return set()
+    rows = conn.execute(
+        "select attname from pg_attribute where attnotnull and attnum > 0"
+        " and attrelid = to_regclass(%s)",
+        (table.as_string(),),
+    )
+    return {name for (name,) in rows}
 
 
 def _fits(column: Column, source: Column | None) -> bool:
@@ -283,5 +326,4 @@ def _first(conn: Connection, condition: str) -> BuildRecord | None:
 
 def _all(conn: Connection, condition: str) -> list[BuildRecord]:
     query = f"select {_FIELDS} from raw.builds where {condition} order by build_id desc"
-    with conn.cursor(row_factory=class_row(BuildRecord)) as cursor:
-        return cursor.execute(query.encode()).fetchall()
+    return warehouse.fetch_as(conn, BuildRecord, query)

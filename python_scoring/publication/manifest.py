@@ -23,7 +23,8 @@ def keep(build_id: int, written: Path) -> None:
     Parameters
     ----------
     written
-        `manifest.json` as dbt wrote it, with the marts in schema `candidate`.
+        `manifest.json` as dbt wrote it, with the marts in schema `candidate`; in a
+        DuckDB file too, where only the manifest in memory leads to the build's own.
     """
     manifest = json.loads(written.read_text(encoding="utf-8"))
     for node in manifest["nodes"].values():

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from python_scoring import config
+from python_scoring import config, warehouse
 from python_scoring.warehouse import Connection
 
 # What dbt reads; tests/python is ours.
@@ -15,14 +15,9 @@ _PARTS = ("models", "macros", "seeds", "tests")
 _NOT_DBT = ("python", "fixtures")
 _KINDS = {".sql", ".yml", ".yaml", ".csv", ".md"}
 
-_RAW_INPUTS = """
-select jsonb_build_object(
-    'loads', (
-        select coalesce(jsonb_agg(load_id order by load_id), '[]') from raw.loads
-    ),
-    'last_enrolment_load_id', (select max(load_id) from raw.enrolment_loads),
-    'last_batch_id', (select max(batch_id) from raw.prediction_batches)
-)
+_LAST = """
+select (select max(load_id) from raw.enrolment_loads) as last_enrolment_load_id,
+    (select max(batch_id) from raw.prediction_batches) as last_batch_id
 """
 
 
@@ -43,8 +38,9 @@ def seed_hashes() -> dict[str, str]:
 
 def inputs(conn: Connection) -> dict[str, Any]:
     """Return what the marts are made from: seeds, loads, the last batch."""
-    row = conn.execute(_RAW_INPUTS.encode()).fetchone()
-    return {"seeds": seed_hashes(), **(row[0] if row else {})}
+    loads = conn.execute("select load_id from raw.loads order by load_id").fetchall()
+    (last,) = warehouse.fetch_as(conn, dict, _LAST)
+    return {"seeds": seed_hashes(), "loads": [i for (i,) in loads], **last}
 
 
 def git_commit() -> str | None:

@@ -9,6 +9,7 @@ from python_scoring import project_vars, registry
 from python_scoring.access import catalogue
 from python_scoring.audit import store as trail
 from python_scoring.dbt import Project, target_dir
+from python_scoring.duck import swap as one_file
 from python_scoring.errors import BadInput
 from python_scoring.intake import plan, world
 from python_scoring.publication import (
@@ -18,11 +19,11 @@ from python_scoring.publication import (
     provenance,
     retention,
 )
-from python_scoring.publication.builds import CANDIDATE_SCHEMA, BuildRecord
+from python_scoring.publication.builds import BuildRecord
 from python_scoring.publication.relations import relations
 from python_scoring.publication.swap import WAIT_SECONDS, Swapped, Tell, swap
 from python_scoring.readmission.features import TARGET
-from python_scoring.warehouse import Connection
+from python_scoring.warehouse import Connection, is_duckdb
 
 __all__ = ["WAIT_SECONDS", "Publication"]
 
@@ -37,7 +38,7 @@ class Publication:
 
 def finish_candidate(conn: Connection, build_id: int, project: Project) -> None:
     """Note that a candidate has passed: its rows, tests and model."""
-    counts = _row_counts(conn, CANDIDATE_SCHEMA)
+    counts = _row_counts(conn, builds.candidate_schema(conn, build_id))
     model = registry.champion(conn, TARGET)
     manifest.keep(build_id, target_dir() / "manifest.json")
     builds.note(
@@ -68,19 +69,31 @@ def publish(
     if build.status != "candidate":
         raise RuntimeError(f"build {build.build_id} is {build.status}, no candidate")
     keep = project_vars.count("builds_kept", least=0)
+    swapped = _swap(conn, build, allow_breaking, wait_seconds, tell)
+    manifest.publish(build.build_id)
+    stayed = retention.drop_old(conn, keep)
+    manifest.forget({build.build_id, *(b.build_id for b in builds.retired(conn))})
+    return Publication(swapped, stayed)
+
+
+def _swap(
+    conn: Connection,
+    build: BuildRecord,
+    allow_breaking: bool,
+    wait_seconds: float,
+    tell: Tell | None,
+) -> Swapped:
+    if is_duckdb(conn):
+        return one_file.swap(conn, build, allow_breaking=allow_breaking)
     # Most of what was handed in meanwhile; the last of it in the swap itself.
     _catch_up(conn, build, wait_seconds, tell)
-    swapped = swap(
+    return swap(
         conn,
         build,
         allow_breaking=allow_breaking,
         wait_seconds=wait_seconds,
         tell=tell,
     )
-    manifest.publish(build.build_id)
-    stayed = retention.drop_old(conn, keep)
-    manifest.forget({build.build_id, *(b.build_id for b in builds.retired(conn))})
-    return Publication(swapped, stayed)
 
 
 def _catch_up(
@@ -88,7 +101,7 @@ def _catch_up(
 ) -> None:
     deadline = time.monotonic() + wait_seconds
     with world.turn(conn, deadline, tell), conn.transaction():
-        count = world.catch_up(world.World(conn, build))
+        count = world.catch_up(world.of(conn, build))
         if count:
             name = "new patients"
             trail.record(conn, "catch_up", name, count, build_id=build.build_id)
@@ -135,14 +148,7 @@ def go_back(
             f"build {build_id or f'before {current.build_id}'}: nothing to go back to; "
             f"builds that are kept: {there}"
         )
-    _catch_up(conn, wanted, wait_seconds, tell)
-    swapped = swap(
-        conn,
-        wanted,
-        allow_breaking=allow_breaking,
-        wait_seconds=wait_seconds,
-        tell=tell,
-    )
+    swapped = _swap(conn, wanted, allow_breaking, wait_seconds, tell)
     manifest.publish(wanted.build_id)
     return Publication(swapped, [])
 
@@ -158,6 +164,8 @@ def carry_grants(conn: Connection) -> None:
     current = builds.published(conn)
     if current is None:
         raise BadInput("nothing to publish: run `riskmart build` first")
+    if is_duckdb(conn):
+        return
     catalogue.check_protected(conn, current.schema)
     with conn.transaction():
         count = grants.carry(conn, current.schema, from_tables=False)
@@ -191,8 +199,8 @@ def check_complete(conn: Connection, build: BuildRecord, project: Project) -> No
     BadInput
         Naming the marts that it lacks.
     """
-    wanted = project.relations(CANDIDATE_SCHEMA)
-    missing = sorted(wanted - set(relations(conn, CANDIDATE_SCHEMA)))
+    schema = builds.candidate_schema(conn, build.build_id)
+    missing = sorted(project.relations(schema) - set(relations(conn, schema)))
     if missing:
         raise BadInput(
             f"the candidate (build {build.build_id}) is not whole, it broke off: no "

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import psycopg
 from psycopg import sql
 
-from python_scoring.warehouse import Connection
+from python_scoring.warehouse import Connection, is_duckdb
 
 _COLUMNS = """
 select c.relname, c.relkind::text, obj_description(c.oid, 'pg_class'),
@@ -17,6 +17,22 @@ where c.relnamespace = to_regnamespace(quote_ident(%(schema)s))
     and (%(name)s::text is null or c.relname = %(name)s)
     and c.relkind in ('r', 'p', 'v', 'm', 'f')
 order by c.relname, a.attnum
+"""
+_COLUMNS_DUCKDB = """
+select relations.table_name, relations.kind, relations.comment,
+    columns.column_name, columns.data_type, columns.comment
+from (
+    select database_name, schema_name, table_name, 'r' as kind, comment
+    from duckdb_tables()
+    union all
+    select database_name, schema_name, view_name, 'v', comment from duckdb_views()
+) as relations
+left join duckdb_columns() as columns
+    using (database_name, schema_name, table_name)
+where relations.database_name = current_database()
+    and relations.schema_name = %(schema)s
+    and (%(name)s is null or relations.table_name = %(name)s)
+order by relations.table_name, columns.column_index
 """
 
 
@@ -42,8 +58,9 @@ def relations(
 ) -> dict[str, Relation]:
     """Tables and views of a schema by name, in order of their names; or one of them."""
     found: dict[str, Relation] = {}
+    query = _COLUMNS_DUCKDB if is_duckdb(conn) else _COLUMNS
     for name, kind, comment, column, data_type, described in conn.execute(
-        _COLUMNS.encode(), {"schema": schema, "name": only}
+        query.encode(), {"schema": schema, "name": only}
     ):
         relation = found.setdefault(name, Relation(kind, comment))
         if column is not None:
@@ -60,7 +77,7 @@ def drop_all(conn: Connection, schema: str) -> None:
         Somebody has built on them; nothing is dropped where it stands alone in its
         transaction.
     """
-    found = relations(conn, schema)
+    found = {} if is_duckdb(conn) else relations(conn, schema)
     for kinds, statement in (("v", "drop view {}"), ("rp", "drop table {}")):
         mine = [
             sql.Identifier(schema, name)
@@ -69,7 +86,8 @@ def drop_all(conn: Connection, schema: str) -> None:
         ]
         if mine:
             conn.execute(sql.SQL(statement).format(sql.SQL(", ").join(mine)))
-    drop = sql.SQL("drop schema if exists {}")
+    # DuckDB does not ask who depends on a schema's tables, and drops them one by one.
+    drop = sql.SQL("drop schema if exists {}" + " cascade" * is_duckdb(conn))
     conn.execute(drop.format(sql.Identifier(schema)))
 
 

@@ -5,7 +5,7 @@ import psycopg
 from python_scoring.intake import plan
 from python_scoring.publication import builds, relations
 from python_scoring.publication.builds import BuildRecord
-from python_scoring.warehouse import Connection
+from python_scoring.warehouse import Connection, is_duckdb
 
 
 def drop_old(conn: Connection, keep: int) -> list[str]:
@@ -37,7 +37,8 @@ def drop_old(conn: Connection, keep: int) -> list[str]:
 
 
 def _drop(conn: Connection, build: BuildRecord) -> None:
-    conn.execute("set local lock_timeout = '200ms'")
+    if not is_duckdb(conn):
+        conn.execute("set local lock_timeout = '200ms'")
     relations.drop_all(conn, build.schema)
     plan.forget(conn, build.build_id)
     builds.note(conn, build.build_id, status="dropped")

@@ -142,7 +142,7 @@ def _swap(
     conn.execute(_LOCK_TIMEOUT.encode())
     current = builds.published(conn)
     _check_still_there(conn, build)
-    caught_up = world.catch_up(world.World(conn, build))
+    caught_up = world.catch_up(world.of(conn, build))
     is_candidate = build.status == "candidate"
     if is_candidate:
         rename = sql.SQL("alter schema {} rename to {}")
@@ -158,7 +158,7 @@ def _swap(
     if broken and not allow_breaking:
         raise GateFailed(_refusal(conn, broken))
     # All that can be done before it, for from here on readers have to wait.
-    _note(conn, build, current.build_id if current else None)
+    builds.note_published(conn, build, current.build_id if current else None)
     locked = time.perf_counter()
     saved, regrants = _drop(conn, tables, present, list(broken))
     _point(conn, build.build_id, tables, present)
@@ -311,20 +311,6 @@ def _check_still_there(conn: Connection, build: BuildRecord) -> None:
             f"build {build.build_id} is {row[0] if row else 'gone'} by now; expected "
             f"it to be {build.status}"
         )
-
-
-def _note(conn: Connection, build: BuildRecord, previous: int | None) -> None:
-    conn.execute(
-        "update raw.builds set status = 'retired', retired_at = clock_timestamp()"
-        " where status = 'published'"
-    )
-    conn.execute(
-        "update raw.builds set status = 'published', published_at = clock_timestamp(),"
-        " retired_at = null, replaced_build_id = coalesce(replaced_build_id, %s)"
-        " where build_id = %s",
-        (previous if build.status == "candidate" else None, build.build_id),
-    )
-    builds.refresh_mart(conn)
 
 
 def _wait_for_snapshots(
