@@ -15,6 +15,7 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
+import duckdb
 import psycopg
 import typer
 from rich.console import Console
@@ -34,6 +35,7 @@ from python_scoring import (
 from python_scoring.access import protection
 from python_scoring.audit import heads
 from python_scoring.audit import store as trail
+from python_scoring.duck.connection import in_words as errors_in_words
 from python_scoring.embedded import binaries
 from python_scoring.errors import BadInput, RiskmartError
 from python_scoring.identities import keys
@@ -46,6 +48,13 @@ if TYPE_CHECKING:
     from python_scoring.publication.publish import Publication
 
 
+# What there is of a warehouse in one DuckDB file too.
+_ON_DUCKDB = {
+    *("build", "publish", "load", "add", "synth", "train", "score", "evaluate"),
+    *("status", "sql", "dbt", "test", "docs"),
+}
+
+
 class _Words(TyperGroup):
     """Interrupts and a lost server, at any moment of any command, in words."""
 
@@ -54,13 +63,19 @@ class _Words(TyperGroup):
         try:
             return self._in_words(ctx)
         finally:
-            heads.note_pending()
+            if not config.is_duckdb():
+                heads.note_pending()
 
     def _in_words(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt:
             raise BadInput(f"interrupted; {_STANDS}") from None
+        except duckdb.Error as error:
+            words = errors_in_words(error)
+            if words is None:
+                raise
+            raise BadInput(f"{words}; {_STANDS}") from None
         except psycopg.errors.DiskFull as error:
             raise BadInput(f"no room left: {str(error).strip()}; {_STANDS}") from None
         except psycopg.errors.InsufficientPrivilege as error:
@@ -129,10 +144,46 @@ def main() -> None:
     # Whoever asks us to end gets the same clean end as by ctrl-c.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
+        sys.argv[1:] = _target_first(sys.argv[1:])
         app(prog_name="riskmart")
     except RiskmartError as error:
         err.print(f"[red]error[/] {escape(str(error))}")
         sys.exit(error.exit_code)
+
+
+def _target_first(arguments: list[str]) -> list[str]:
+    """Let `--target` stand behind a command of ours too; dbt's own stays dbt's."""
+    if not arguments or arguments[0] in ("dbt", "mf", "psql", "test"):
+        return arguments
+    for place, argument in enumerate(arguments):
+        if argument == "--target" and place + 1 < len(arguments):
+            rest = arguments[:place] + arguments[place + 2 :]
+            return ["--target", arguments[place + 1], *rest]
+        if argument.startswith("--target="):
+            return [argument, *arguments[:place], *arguments[place + 1 :]]
+    return arguments
+
+
+@app.callback()
+def choose(
+    context: typer.Context,
+    target: Annotated[
+        str | None,
+        typer.Option(
+            help="Where the warehouse is kept: postgres or duckdb (RISKMART_TARGET).",
+        ),
+    ] = None,
+) -> None:
+    """From a patient cohort to risk scores, tiers, ROI and tested marts."""
+    if target:
+        os.environ["RISKMART_TARGET"] = target
+    command = context.invoked_subcommand
+    if config.is_duckdb() and command not in _ON_DUCKDB:
+        raise BadInput(
+            f"riskmart {command}: not of a DuckDB file, which has no server, logins, "
+            f"trail or dashboard; expected one of {', '.join(sorted(_ON_DUCKDB))}, or "
+            "the target postgres"
+        )
 
 
 @contextmanager
@@ -639,7 +690,10 @@ def restore(
 @app.command("status")
 def show_status() -> None:
     """Show where the warehouse is and what it holds."""
-    if not config.is_team_server() and not server.is_running():
+    if config.is_duckdb() and not config.duckdb_file().is_file():
+        out.print(f"{config.describe()}: not there yet; `riskmart build` makes it")
+        return
+    if config.is_embedded() and not server.is_running():
         out.print(f"{config.describe()}: not running; `riskmart db start` starts it")
         raise typer.Exit(1)
     with ready_warehouse() as conn:

@@ -96,9 +96,28 @@ def duckdb_file() -> Path:
     return Path(os.path.abspath(named)) if named else state_dir() / "riskmart.duckdb"
 
 
+def duckdb_settings() -> dict[str, str]:
+    """DuckDB's settings: how much memory, and where what has no room in it goes.
+
+    The rule is written twice: `profiles.yml` has the same one in Jinja.
+    """
+    return {
+        "memory_limit": os.environ.get("RISKMART_DUCKDB_MEMORY") or "75%",
+        "temp_directory": os.environ.get("RISKMART_DUCKDB_TEMP")
+        or f"{duckdb_file()}.tmp",
+        # Else whole tables are kept back to be written in the order of their rows.
+        "preserve_insertion_order": "false",
+    }
+
+
 def is_team_server() -> bool:
     """Whether the environment names a PostgreSQL server of the team's own."""
     return any(os.environ.get(name) for name in _TEAM_VARIABLES)
+
+
+def is_embedded() -> bool:
+    """Whether the warehouse is the embedded server of this project."""
+    return not is_duckdb() and not is_team_server()
 
 
 def embedded_parameters() -> dict[str, str]:
@@ -176,6 +195,8 @@ def dbt_environment() -> dict[str, str]:
     BadInput
         The server is named in a way that dbt cannot follow.
     """
+    if is_duckdb():
+        return {"RISKMART_DUCKDB": str(duckdb_file())}
     if not is_team_server():
         return {"RISKMART_SOCKET_DIR": str(socket_dir())}
     if os.environ.get("PGSERVICE"):

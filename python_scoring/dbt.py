@@ -19,6 +19,7 @@ OnNode = Callable[[str], None]
 _QUIET = ["--log-level", "none", "--no-use-colors", "--no-print"]
 _OUT_OF_REACH = (
     "No space left on device",
+    "Out of Memory Error",
     "server closed the connection",
     "terminating connection",
     "connection to server",

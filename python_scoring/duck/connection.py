@@ -5,6 +5,7 @@ connections share; dbt in the same process is one of them.
 """
 
 import json
+import os
 import re
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -46,18 +47,51 @@ def connect(*, autocommit: bool = False) -> "Connection":
 
 def _open(path: Path) -> duckdb.DuckDBPyConnection:
     path.parent.mkdir(parents=True, exist_ok=True)
-    for pause in (*_RETRY_PAUSES, None):
+    # Rows of people: whoever may read the file reads them all.
+    os.umask(0o077)
+    connection = _opened(path)
+    path.chmod(0o600)
+    for name, value in config.duckdb_settings().items():
+        try:
+            connection.execute(f"set {name} = '{value}'")
+        except duckdb.Error as error:
+            raise BadInput(f"{name} {value!r}: {_first_line(error)}") from None
+    return connection
+
+
+def _opened(path: Path) -> duckdb.DuckDBPyConnection:
+    for pause in _RETRY_PAUSES:
         try:
             return duckdb.connect(str(path))
         except duckdb.Error as error:
-            if pause is None or "lock" not in str(error):
-                raise _in_words(path, error) from None
+            if "lock" not in str(error):
+                raise _why_not_opened(path, error) from None
         time.sleep(pause)
-    raise AssertionError("unreachable")
+    try:
+        return duckdb.connect(str(path))
+    except duckdb.Error as error:
+        raise _why_not_opened(path, error) from None
 
 
-def _in_words(path: Path, error: duckdb.Error) -> BadInput:
-    text = str(error).splitlines()[0]
+def in_words(error: duckdb.Error) -> str | None:
+    """Say what the machine lacked, in words; None where it was something else."""
+    text = _first_line(error)
+    if isinstance(error, duckdb.OutOfMemoryException) or "Out of Memory" in text:
+        return (
+            f"the memory limit is too small for this much data ({text}); expected more "
+            "in RISKMART_DUCKDB_MEMORY, or a folder with room in RISKMART_DUCKDB_TEMP"
+        )
+    if "No space left" in text:
+        return f"no room left on the disk ({text})"
+    return None
+
+
+def _first_line(error: duckdb.Error) -> str:
+    return str(error).strip().splitlines()[0]
+
+
+def _why_not_opened(path: Path, error: duckdb.Error) -> BadInput:
+    text = _first_line(error)
     if "Conflicting lock" in text:
         who = re.search(r"held in (.*?)\. ", text + " ")
         return BadInput(
@@ -83,12 +117,12 @@ def prepare(connection: "Connection") -> None:
 class Cursor:
     """The result of one statement at a time."""
 
-    def __init__(self, connection: "Connection", make_row: Any = None) -> None:
+    def __init__(self, connection: "Connection") -> None:
         self.connection = connection
         self._raw = connection.raw
-        self._make_row = make_row
         self._rows: Iterator[Any] = iter(())
-        self.description: list[_Column] = []
+        self.description: list[_Column] | None = None
+        self.statusmessage: str | None = None
         self.rowcount = -1
 
     def execute(self, query: Any, parameters: Any = None) -> Self:
@@ -99,15 +133,16 @@ class Cursor:
             self._raw.execute(text)
         else:
             self._raw.execute(text, values)
-        self.description = [
-            _Column(d[0], str(d[1])) for d in self._raw.description or []
-        ]
+        columns = [_Column(d[0], str(d[1])) for d in self._raw.description or []]
         # All at once: a connection has one result, and callers run other statements
         # while they go through it.
-        rows = self._raw.fetchall() if self.description else []
-        if [column.name for column in self.description] == ["Count"] and rows:
-            self.rowcount = rows[0][0]
-        self._rows = map(self._made, rows)
+        rows = self._raw.fetchall() if columns else []
+        self.statusmessage = text.split(maxsplit=1)[0].upper() if text.strip() else None
+        self.description, self._rows = columns, iter(())
+        if [column.name for column in columns] == ["Count"]:
+            self.rowcount, self.description = (rows[0][0] if rows else 0), None
+        else:
+            self._rows = (_read(row, columns) for row in rows)
         return self
 
     def executemany(self, query: Any, rows: Sequence[Any]) -> None:
@@ -128,20 +163,22 @@ class Cursor:
     def __iter__(self) -> Iterator[Any]:
         return self._rows
 
-    def _made(self, row: tuple[Any, ...]) -> Any:
-        row = tuple(
-            json.loads(value)
-            if column.type_code == "JSON" and value is not None
-            else value
-            for column, value in zip(self.description, row, strict=True)
-        )
-        return self._make_row(row) if self._make_row else row
-
     def __enter__(self) -> Self:
+        """Give itself, for a block."""
         return self
 
     def __exit__(self, *_: object) -> None:
         """Leave the connection as it is."""
+
+
+def _read(row: tuple[Any, ...], columns: Sequence["_Column"]) -> tuple[Any, ...]:
+    """Give a row with its documents read, as psycopg does it."""
+    if not any(column.type_code == "JSON" for column in columns):
+        return row
+    return tuple(
+        json.loads(value) if column.type_code == "JSON" and value is not None else value
+        for column, value in zip(columns, row, strict=True)
+    )
 
 
 class _Column:
@@ -168,15 +205,9 @@ class Connection:
         """Run a statement and return its result."""
         return self.cursor().execute(query, parameters)
 
-    def cursor(self, row_factory: Any = None) -> Cursor:
+    def cursor(self) -> Cursor:
         """Make a cursor; DuckDB has one result a connection."""
-        cursor = Cursor(self)
-        if row_factory is not None:
-            made: type = row_factory
-            cursor._make_row = lambda row: made(
-                **dict(zip((c.name for c in cursor.description), row, strict=True))
-            )
-        return cursor
+        return Cursor(self)
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -212,6 +243,7 @@ class Connection:
         self.raw.close()
 
     def __enter__(self) -> Self:
+        """Give itself, for a block."""
         return self
 
     def __exit__(self, kind: object, *_: object) -> None:
@@ -273,9 +305,11 @@ def copy_out(
 ) -> Iterator[np.ndarray]:
     """Read a query's rows in chunks; see ``warehouse.copy_out``."""
     connection.begin()
-    result = connection.raw.execute(query)
-    described = result.description or []
-    found = [(d[0], _NUMPY_TYPES.get(str(d[1]), str(d[1]))) for d in described]
+    result = connection.raw.sql(_translate(query, None)[0])
+    found = [
+        (name, _NUMPY_TYPES.get(str(kind), str(kind)))
+        for name, kind in zip(result.columns, result.types, strict=True)
+    ]
     expected = [(name, dtype[name].str[1:]) for name in dtype.names or ()]
     if found != expected:
         raise ValueError(f"arrays are {expected}, the database has {found}")

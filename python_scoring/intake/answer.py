@@ -12,7 +12,8 @@ from python_scoring.warehouse import Connection
 
 _PEOPLE = """
 select registry.org_code, registry.external_id, patients.patient_id,
-    patients.patient_uuid::text, patients.index_date::text, patients.data_source,
+    patients.patient_uuid::text as patient_uuid,
+    patients.index_date::text as index_date, patients.data_source,
     departments.department_code, departments.department_name, {features}
 from (
     select unnest(%(codes)s::text[]) as org_code, unnest(%(ids)s::text[]) as external_id
