@@ -1,4 +1,4 @@
-"""The rules that readers first had a cohort by, which it is measured by from then on."""
+"""The rules that readers first had a cohort by: it is measured by these for good."""
 
 from python_scoring.warehouse import Connection
 
