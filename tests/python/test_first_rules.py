@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from python_scoring.errors import GateFailed
 from python_scoring.publication import publish
 
 UNPAYABLE = 99_999_999
+YEARS_END = date(2025, 12, 31)  # of the baseline
 RESULTS = "select * from candidate.programme_results order by 1, 2, 3"
 BACKTESTS = "select * from candidate.projection_backtests order by 1, 2, 3"
 
@@ -44,15 +46,15 @@ def declared(copy: Copy, **values: Any) -> Iterator[None]:
         file.write_text(before)
 
 
-def kept(copy: Copy) -> dict[str, tuple[int, int, float, float]]:
-    """By organization: how many rules were kept, of which build, at which prices."""
+def kept(copy: Copy) -> dict[tuple[str, date], tuple[int, int, float, float]]:
+    """By cohort: how many rules were kept, of which build, at which prices."""
     rows = copy.rows(
-        "select org_code, count(*), min(build_id), max(build_id),"
+        "select org_code, as_of_date, count(*), min(build_id),"
         " min(intervention_cost), max(intervention_cost)"
-        " from raw.cohort_rules group by org_code"
+        " from raw.cohort_rules group by org_code, as_of_date"
+        " having min(build_id) = max(build_id)"
     )
-    assert all(first == last for _, _, first, last, *_ in rows)
-    return {org: (count, first, *prices) for org, count, first, _, *prices in rows}
+    return {(org, day): (count, *rest) for org, day, count, *rest in rows}
 
 
 def results(copy: Copy) -> list[pd.DataFrame]:
@@ -121,12 +123,19 @@ def check_same(before: list[pd.DataFrame], after: list[pd.DataFrame]) -> None:
 def test_rules_are_kept_when_readers_first_have_a_cohort(clone: Copy) -> None:
     """Not when somebody builds it; and neither intake nor a way back changes them."""
     clone.published()
-    assert list(kept(clone)) == ["BASELINE"]
+    baseline, first, second = (
+        ("BASELINE", YEARS_END),
+        ("SYNTH", FIRST),
+        ("SYNTH", SECOND),
+    )
+    before = kept(clone)
+    assert list(before) == [baseline]
+    people, _ = panel()
     with warehouse.connect(autocommit=True) as conn:
-        cohort.load_frame(conn, panel()[0], org="SYNTH", as_of=FIRST)
+        cohort.load_frame(conn, people, org="SYNTH", as_of=FIRST)
     fault = clone.project / "tests" / "assert_nothing_at_all.sql"
+    fault.write_text("select 1 as fault from {{ ref('programme_results') }}\n")
     try:
-        fault.write_text("select 1 as fault from {{ ref('programme_results') }}\n")
         with (
             clone.edited(intervention_costs=at(clone, UNPAYABLE)),
             pytest.raises(GateFailed, match="assert_nothing_at_all"),
@@ -134,53 +143,40 @@ def test_rules_are_kept_when_readers_first_have_a_cohort(clone: Copy) -> None:
             pipeline.build()
     finally:
         fault.unlink()
-    with clone.edited(intervention_costs=at(clone, UNPAYABLE - 1)):
-        pipeline.build(is_published=False)
-    baseline = kept(clone)["BASELINE"]
-    assert kept(clone) == {"BASELINE": baseline}
+    assert kept(clone) == before
 
     with clone.edited(intervention_costs=at(clone, 25)):
         shown = pipeline.build().build_id
     assert shown is not None
-    rules = {"BASELINE": baseline, "SYNTH": (15, shown, 25, 25)}
-    assert kept(clone) == rules
+    assert kept(clone) == before | {first: (15, shown, 25, 25)}
 
-    # At other prices again: a new patient, a day's cohort once more, and a later one.
+    # At other prices again: a new patient, the same day once more, and a later one.
     take(person(org_code="SYNTH", external_id="NEW-1"))
-    assert kept(clone) == rules
+    assert kept(clone) == before | {first: (15, shown, 25, 25)}
     with warehouse.connect(autocommit=True) as conn:
-        again, later = panel()[0].iloc[:300], panel()[0].iloc[:200]
+        again, later = people.iloc[:300], people.iloc[:200]
         cohort.load_frame(conn, again, org="SYNTH", as_of=FIRST, replace=True)
         cohort.load_frame(conn, later, org="SYNTH", as_of=SECOND)
-    pipeline.build()
+    # As in a warehouse that is older than the record: the next build's stand for it.
+    clone.execute("delete from raw.cohort_rules where org_code = 'BASELINE'")
+    last = pipeline.build().build_id
+    assert last is not None
+    everything = {
+        baseline: (15, last, 20, 1900),
+        first: (15, shown, 25, 25),
+        second: (15, last, 20, 1900),
+    }
+    assert kept(clone) == everything
     prices = clone.rows(
-        "select as_of_date, min(intervention_cost), max(intervention_cost)"
-        " from intermediate.int_past_projections inner join raw.cohort_rules"
-        " using (as_of_date, risk_tier, prediction_window, intervention_cost)"
-        " where org_code = 'SYNTH' group by as_of_date order by 1"
+        "select as_of_date, count(distinct patient_id), min(intervention_cost),"
+        " max(intervention_cost) from intermediate.int_past_projections"
+        " where as_of_date <= %s group by as_of_date order by 1",
+        SECOND,
     )
-    assert prices[0] == (FIRST, 25, 25)
-    day, least, most = prices[1]
-    assert (day, least) == (SECOND, 20)
-    assert most > 25
-    everything = clone.rows("select * from raw.cohort_rules order by 1, 2, 4, 8")
-    assert len(everything) == 45
+    assert prices[0] == (FIRST, 300, 25, 25)
+    assert prices[1][:3] == (SECOND, 200, 20)
+    assert prices[1][3] > 25
 
     with warehouse.connect(autocommit=True) as conn:
         publish.go_back(conn)
-    assert (
-        clone.rows("select * from raw.cohort_rules order by 1, 2, 4, 8") == everything
-    )
-
-
-def test_cohort_from_before_the_record_gets_the_rules_of_the_next_build(
-    clone: Copy,
-) -> None:
-    """A warehouse that is older than the record has only today's rules to keep."""
-    clone.published()
-    clone.execute("truncate raw.cohort_rules")
-    with clone.edited(intervention_costs=at(clone, 30)):
-        build_id = pipeline.build().build_id
-    assert kept(clone) == {"BASELINE": (15, build_id, 30, 30)}
-    pipeline.build()
-    assert kept(clone) == {"BASELINE": (15, build_id, 30, 30)}
+    assert kept(clone) == everything
