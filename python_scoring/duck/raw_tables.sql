@@ -522,3 +522,25 @@ create table if not exists raw.programme_enrolments (
     primary key (org_code, external_id, programme_code, enrolled_on)
 );
 
+-- By which rules a cohort's first scores are projected, and who of it is a control: those
+-- of the build in which readers first had it, whatever became of the rules since. Written
+-- once a cohort, when that build is published; by the day, since a cohort that is loaded
+-- again with its outcomes is the same one. No row of a person.
+create table if not exists raw.cohort_rules (
+    org_code text not null,
+    as_of_date date not null,
+    build_id bigint not null,
+    risk_tier smallint not null,
+    lower_bound double precision not null,
+    upper_bound double precision not null,
+    -- the tier that its upper bound belongs to
+    is_top boolean not null,
+    prediction_window text not null,
+    window_days smallint not null,
+    intervention_cost double precision not null,
+    success_rate double precision not null,
+    addressable_share double precision not null,
+    holdout_share double precision not null,
+    holdout_salt text not null,
+    primary key (org_code, as_of_date, risk_tier, prediction_window)
+);

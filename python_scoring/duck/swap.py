@@ -6,7 +6,7 @@ from psycopg import sql
 
 from python_scoring.errors import BadInput, GateFailed
 from python_scoring.intake import world
-from python_scoring.publication import builds, names
+from python_scoring.publication import builds, first_rules, names
 from python_scoring.publication.builds import BuildRecord
 from python_scoring.publication.relations import Relation, relations
 from python_scoring.publication.swap import Swapped
@@ -65,6 +65,8 @@ def _swap(
         if table is not None:
             for comment in names.comment_statements(name, table, None, columns):
                 conn.execute(comment)
+    if is_candidate:
+        first_rules.keep(conn, build.build_id)
     builds.note_published(conn, build, current.build_id if current else None)
     return current.build_id if current else None, len(tables)
 

@@ -17,7 +17,14 @@ from python_scoring.access import catalogue, members
 from python_scoring.audit import store as trail
 from python_scoring.errors import BadInput, GateFailed
 from python_scoring.intake import plan, world
-from python_scoring.publication import builds, dependants, grants, names, readers
+from python_scoring.publication import (
+    builds,
+    dependants,
+    first_rules,
+    grants,
+    names,
+    readers,
+)
 from python_scoring.publication.builds import CANDIDATE_SCHEMA, BuildRecord
 from python_scoring.publication.relations import Relation, relations
 from python_scoring.warehouse import Connection
@@ -158,6 +165,8 @@ def _swap(
     if broken and not allow_breaking:
         raise GateFailed(_refusal(conn, broken))
     # All that can be done before it, for from here on readers have to wait.
+    if is_candidate:
+        first_rules.keep(conn, build.build_id)
     builds.note_published(conn, build, current.build_id if current else None)
     locked = time.perf_counter()
     saved, regrants = _drop(conn, tables, present, list(broken))

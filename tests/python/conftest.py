@@ -37,6 +37,7 @@ LONGEST = (
     "test_gates",
     "test_rules",
     "test_publication_cli",
+    "test_first_rules",
     "test_evaluation",
     "test_load_cohort",
     "test_real_outcomes",

@@ -165,10 +165,10 @@ def ran(built: Copy, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Copy]
     folder = tmp_path_factory.mktemp("programme")
     copy = built.clone(config.DATABASE)
     with copy.in_force(), warehouse.connect(autocommit=True) as conn:
-        people, outcomes = _panel()
+        people, outcomes = panel()
         cohort.load_frame(conn, people, org="SYNTH", as_of=FIRST)
         _score(copy)
-        _enrol(copy, folder, outcomes)
+        enrol(copy, folder)
         # the outcomes come, with a load of their own in the place of the first
         cohort.load_frame(
             conn, people, outcomes, org="SYNTH", as_of=FIRST, replace=True
@@ -182,7 +182,8 @@ def ran(built: Copy, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Copy]
     copy.drop()
 
 
-def _panel() -> tuple[pd.DataFrame, pd.DataFrame]:
+def panel() -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Draw 400 people, and what became of them."""
     made = generator.generate(400, 3)
     people = pd.DataFrame({"external_id": made.external_id, **made.base})
     days = pd.Series(made.days_to_readmission).astype("Int64")
@@ -196,7 +197,8 @@ def _score(copy: Copy) -> None:
         score.score(conn)
 
 
-def _enrol(copy: Copy, folder: Path, outcomes: pd.DataFrame) -> None:
+def enrol(copy: Copy, folder: Path) -> None:
+    """Take every other one of SYNTH who is no control into the programme CALLS."""
     rows = copy.rows(
         "select external_id, patient_uuid::text from raw.patient_registry"
         " where org_code = 'SYNTH' order by 1"
@@ -229,7 +231,7 @@ def test_result_is_what_pandas_makes_of_the_same_people(ran: Copy) -> None:
         )
         draws = [holdout.draw(holdout.salt(), uid) for uid in people["uid"]]
         share = holdout.share()
-    outcomes = _panel()[1].set_index("external_id")["days_to_readmission"]
+    outcomes = panel()[1].set_index("external_id")["days_to_readmission"]
     eligible = set(first[first["is_positive_roi"]]["external_id"])
     known = people.assign(is_control=[d < share for d in draws])
     known = known[known["external_id"].isin(eligible)]
@@ -267,7 +269,7 @@ def test_backtest_keeps_the_first_score_and_waits_for_outcomes(ran: Copy) -> Non
     assert rows["status"].tolist() == ["measured", "no_outcomes_yet"]
     assert rows["scored_count"].tolist() == [400, 400]
     assert rows["expected_readmissions"][0] == pytest.approx(ledger)
-    events = _panel()[1]["days_to_readmission"].notna().sum()
+    events = panel()[1]["days_to_readmission"].notna().sum()
     assert rows["observed_readmissions"][0] == events
 
 

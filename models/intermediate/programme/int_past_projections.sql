@@ -26,15 +26,9 @@ outcomes as (
 
 ),
 
-tiers as (
+cohort_rules as (
 
-    select * from {{ ref('int_risk_tier_bounds') }}
-
-),
-
-roi_rates as (
-
-    select * from {{ ref('int_roi_rates') }}
+    select * from {{ ref('int_cohort_rules') }}
 
 ),
 
@@ -45,21 +39,21 @@ scored as (
         first_scores.patient_id,
         features.organization_id,
         features.index_date as as_of_date,
-        roi_rates.prediction_window,
-        roi_rates.window_days,
+        cohort_rules.prediction_window,
+        cohort_rules.window_days,
         predictions.risk_score,
-        tiers.risk_tier,
-        roi_rates.success_rate,
-        roi_rates.intervention_cost,
-        {{ var('addressable_share') }} * features.annual_cost / 365
-        * roi_rates.window_days as addressable_cost,
-        coalesce(features.days_since_last_admission <= roi_rates.window_days, false)
+        cohort_rules.risk_tier,
+        cohort_rules.success_rate,
+        cohort_rules.intervention_cost,
+        cohort_rules.addressable_share * features.annual_cost / 365
+        * cohort_rules.window_days as addressable_cost,
+        coalesce(features.days_since_last_admission <= cohort_rules.window_days, false)
             as had_event_before,
         case
             when outcomes.patient_id is not null
                 then
                     coalesce(
-                        outcomes.days_to_readmission <= roi_rates.window_days, false
+                        outcomes.days_to_readmission <= cohort_rules.window_days, false
                     )
         end as has_event
 
@@ -75,15 +69,14 @@ scored as (
             first_scores.patient_id = predictions.patient_id
             and first_scores.batch_id = predictions.batch_id
 
-    inner join tiers
+    inner join cohort_rules
         on
-            predictions.risk_score >= tiers.lower_bound
-            and (predictions.risk_score < tiers.upper_bound or tiers.is_top)
-
-    inner join roi_rates
-        on
-            predictions.window_days = roi_rates.window_days
-            and tiers.risk_tier = roi_rates.risk_tier
+            first_scores.load_id = cohort_rules.load_id
+            and predictions.window_days = cohort_rules.window_days
+            and predictions.risk_score >= cohort_rules.lower_bound
+            and (
+                predictions.risk_score < cohort_rules.upper_bound or cohort_rules.is_top
+            )
 
     left join outcomes
         on

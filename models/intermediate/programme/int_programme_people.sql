@@ -16,7 +16,7 @@ projections as (
 
 arms as (
 
-    select * from {{ ref('int_holdout_arms') }}
+    select * from {{ ref('int_programme_arms') }}
 
 ),
 
@@ -85,7 +85,10 @@ final as (
 
     from entered
 
-    inner join arms on entered.patient_id = arms.patient_id
+    inner join arms
+        on
+            entered.programme_code = arms.programme_code
+            and entered.patient_id = arms.patient_id
 
     left join enrolled
         on
