@@ -1,4 +1,5 @@
--- Each priority has whom the steps and projections put there, and nobody else.
+-- Each priority has whom the steps and projections put there, but for controls, and
+-- nobody else.
 
 with
 
@@ -39,6 +40,8 @@ counted as (
         sum(expected_savings) as savings
 
     from {{ ref('financial_projections') }}
+
+    where not is_control
 
     group by 1, 3, 4
     {%- endfor %}

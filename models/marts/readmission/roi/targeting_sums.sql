@@ -4,6 +4,8 @@ projections as (
 
     select * from {{ ref('financial_projections') }}
 
+    where not is_control
+
 ),
 
 steps as (
