@@ -23,8 +23,7 @@ counted as (
     {%- for strategy, priority in {
         'random': '0',
         'highest_tier_first': 'risk_tier',
-        'risk_blind': 'case when annual_cost < 1 then -1 else '
-        ~ quarter_doublings('greatest(annual_cost, 1)', 0, 80) ~ ' end',
+        'risk_blind': 'cast(floor(annual_cost / 10) as integer)',
     }.items() %}
 
     union all
