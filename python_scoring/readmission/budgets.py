@@ -143,7 +143,7 @@ def read_options(
     window: str | None = None,
     schema: str = MARTS,
     *,
-    with_controls: bool = True,
+    with_controls: bool = False,
 ) -> Options:
     """Read an organization's patients and windows, or one window alone.
 

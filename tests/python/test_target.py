@@ -136,9 +136,7 @@ def test_no_return_is_certain(base: Copy, riskmart: Run) -> None:
 
 
 def test_an_organization_of_controls_alone_is_told(clone: Copy, riskmart: Run) -> None:
-    clone.execute(
-        "update candidate.financial_projections set is_control = true"
-    )
+    clone.execute("update candidate.financial_projections set is_control = true")
     clone.published()
     done = riskmart("target", "--org", "BASELINE", "--budget", "5")
     assert done.code == 2
