@@ -10,7 +10,7 @@ import vl_convert
 from copies import Copy
 
 from python_scoring import warehouse
-from python_scoring.dashboard import pays, pays_pictures, what_if
+from python_scoring.dashboard import pays, pays_pictures, queries, what_if
 from python_scoring.dashboard.pictures import Picture
 from python_scoring.dashboard.reader import Reader, reading
 from python_scoring.readmission import budgets, targeting
@@ -249,3 +249,28 @@ def test_the_curve_ends_with_everybody_who_pays(reader: Reader) -> None:
     )
     assert found.curve["people"].is_monotonic_increasing
     assert (found.curve["net"].diff().dropna() > 0).all()
+
+
+# The target list, where names are withheld.
+
+
+def test_the_list_has_one_order_for_who_may_not_know_people(reader: Reader) -> None:
+    """By all that is seen of a row, and nothing that is not."""
+    seen = reader.columns["positive_roi_patients"] - {"patient_id", "patient_uuid"}
+    blind = replace(reader, columns={**reader.columns, "positive_roi_patients": seen})
+    for sort in queries.SORTS.values():
+        for is_descending in (True, False):
+            filters = queries.Filters(sort=sort, is_descending=is_descending)
+            given = (BASELINE, "30_day", filters)
+            found = queries.targets(blind, *given, 1_000)
+            pages = [queries.targets(blind, *given, 200, at) for at in (0, 200, 400)]
+            pd.testing.assert_frame_equal(
+                pd.concat(pages, ignore_index=True), found.head(600)
+            )
+            assert not {"patient_id", "patient_uuid"} & set(found)
+            ties = found.groupby(sort, sort=False)["net_benefit"]
+            assert ties.apply(lambda one: one.is_monotonic_decreasing).all()
+    # of the prices there are but a handful: ties go on by the next column
+    order = filters.order(["net_benefit desc", *queries._SHOWN_OF_TARGETS])
+    assert "patient" not in order
+    assert set(queries._SHOWN_OF_TARGETS) <= seen
