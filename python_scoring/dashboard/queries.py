@@ -267,8 +267,8 @@ def target_count(
     return int(frame(reader, query, values)["n"].iloc[0])
 
 
-# What everybody may see of the list. Rows that are the same in all of it are the same to
-# whoever may not see who they are of: to sort by it is as good as by patient.
+# What everybody may see of the list. Rows that are the same in all of it are the same
+# to whoever may not see whose they are: to sort by it is as good as by patient.
 _SHOWN_OF_TARGETS = (
     *("department_id", "risk_tier", "risk_score", "expected_savings"),
     *("intervention_cost", "net_benefit", "roi_percent", "roi_category"),
