@@ -8,6 +8,15 @@ sums as (
 
 ),
 
+-- Apart, so that of most priorities one window alone is read.
+window_sums as (
+
+    select * from {{ ref('targeting_sums') }}
+
+    where targeting_strategy = 'random'
+
+),
+
 -- Who does not look at each patient takes one window for all: where all net the most.
 window_ranks as (
 
@@ -21,9 +30,7 @@ window_ranks as (
                 prediction_window asc
         ) as window_rank
 
-    from sums
-
-    where targeting_strategy = 'random'
+    from window_sums
 
     group by organization_id, prediction_window
 
