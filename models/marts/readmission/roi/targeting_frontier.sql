@@ -1,3 +1,5 @@
+{#- How much of the last priority the budget reaches. -#}
+{%- set share = "least((located.money - queue.spend_before) / queue.spend, 1)" -%}
 with
 
 current_loads as (
@@ -87,7 +89,7 @@ located as (
 
 ),
 
-reached as (
+spent as (
 
     select
         located.organization_id,
@@ -95,13 +97,19 @@ reached as (
         located.budget_step,
         located.least_net_per_dollar,
         located.money as budget,
-        queue.patients_before,
-        queue.spend_before,
-        queue.savings_before,
-        queue.patient_count,
-        queue.spend,
-        queue.savings,
-        least((located.money - queue.spend_before) / queue.spend, 1) as reached_share
+        coalesce(queue.patients_before + {{ share }} * queue.patient_count, 0)
+            as patient_count,
+        coalesce(queue.spend_before + {{ share }} * queue.spend, 0)
+            as total_intervention_cost,
+        coalesce(queue.savings_before + {{ share }} * queue.savings, 0)
+            as total_expected_savings,
+        case
+            when
+                located.targeting_strategy = 'risk_blind'
+                and queue.patient_count > 1 and {{ share }} < 1
+                then queue.savings * greatest({{ share }}, 1 - {{ share }})
+            else 0
+        end as net_benefit_margin
 
     from located
 
@@ -115,25 +123,6 @@ reached as (
 
 ),
 
-spent as (
-
-    select
-        *,
-        coalesce(patients_before + reached_share * patient_count, 0) as patients_called,
-        coalesce(spend_before + reached_share * spend, 0) as total_intervention_cost,
-        coalesce(savings_before + reached_share * savings, 0) as total_expected_savings,
-        case
-            when
-                targeting_strategy = 'risk_blind'
-                and patient_count > 1 and reached_share < 1
-                then savings * greatest(reached_share, 1 - reached_share)
-            else 0
-        end as net_benefit_margin
-
-    from reached
-
-),
-
 final as (
 
     select
@@ -142,7 +131,7 @@ final as (
         budget_step,
         least_net_per_dollar,
         budget,
-        patients_called as patient_count,
+        patient_count,
         total_intervention_cost,
         total_expected_savings,
         total_expected_savings - total_intervention_cost as total_net_benefit,
