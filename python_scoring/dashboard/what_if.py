@@ -107,8 +107,9 @@ def _read(reader: Reader, organization: int, window: str) -> Options:
     )
     chunks = warehouse.copy_out(reader.conn, query.as_string(reader.conn), _OPTIONS)
     rows = np.concatenate([np.empty(0, _OPTIONS), *chunks])
-    # The same list however the rows come: by all that is known of them.
-    rows = rows[np.lexsort([rows[name] for name in reversed(_OPTIONS.names or ())])]
+    # The same list however the rows come: by patient, or by all else there is.
+    known = ("patient_id",) if may_name else tuple(_OPTIONS.names or ())[1:]
+    rows = rows[np.lexsort([rows[name] for name in known])]
     nothing = np.zeros(len(rows), np.int64)
     return Options(
         patient_id=rows["patient_id"] if may_name else np.arange(len(rows)),
