@@ -248,6 +248,10 @@ def build(
     allow_breaking: AllowBreaking = False,
 ) -> None:
     """Build and test everything, and publish it if every test passes."""
+    from python_scoring import seeds
+
+    # Before what reads them as it is imported.
+    seeds.check()
     from python_scoring import pipeline, report
 
     with told_what_readers_have(), progress() as (on_step, on_node):

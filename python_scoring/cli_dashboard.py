@@ -57,8 +57,12 @@ def report(
     reader.check(user)
     if not output.parent.is_dir():
         raise BadInput(f"--output {output}: {output.parent} is not a folder")
-    with err.status("drawing"), reader.reading(user) as who:
-        text = printed.report(who, org)
+    try:
+        with err.status("drawing"), reader.reading(user) as who:
+            text = printed.report(who, org)
+    except reader.NotForThisLogin as error:
+        named = f"--user {user}: " if user else ""
+        raise BadInput(f"{named}{error} `riskmart access grant` gives one.") from None
     output.write_text(text, encoding="utf-8")
     out.print(f"Wrote {output}", soft_wrap=True)
 

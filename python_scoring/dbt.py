@@ -117,7 +117,10 @@ class Project:
         manifest = self._manifest
         kinds = {"model", "seed", "test", "snapshot"}
         nodes = {
-            n.unique_id for n in manifest.nodes.values() if n.resource_type in kinds
+            n.unique_id
+            for n in manifest.nodes.values()
+            # A model that is part of others' SQL is not run by itself.
+            if n.resource_type in kinds and n.config.materialized != "ephemeral"
         }
         return nodes | set(manifest.unit_tests)
 

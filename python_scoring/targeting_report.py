@@ -1,6 +1,7 @@
 """Whom to call with a budget: for the terminal, as CSV, and as JSON."""
 
 import csv
+import math
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
@@ -56,6 +57,7 @@ def show(console: Console, answer: Answer) -> None:
     console.print(
         f"Chosen: {answer.choice.method}; no choice nets more than "
         f"${answer.choice.most_net:,.2f} ({answer.choice.gap_percent:.4f} % above). "
+        f"{_next_dollar(answer)}"
         f"{answer.paying_count:,} patients have a positive projected return. "
         f"Probability that this list pays: {_percent(answer.probability_pays)} %, by "
         "the scenarios' assumptions, which are no results: that the programme works at "
@@ -69,6 +71,15 @@ def _nobody(answer: Answer) -> str:
     """Say that nobody pays; controls were not looked at unless they were asked for."""
     left_out = "" if answer.question.with_controls else " (controls not counted)"
     return f"{NOBODY}{left_out}"
+
+
+def _next_dollar(answer: Answer) -> str:
+    """Say what more money would bring."""
+    more = answer.choice.next_net_per_dollar
+    if more is None:
+        return ""
+    limits = ", capacities aside" if answer.question.capacities else ""
+    return f"ROI of the next dollar{limits}: {100 * more:,.0f} %. "
 
 
 def _dollars(value: float) -> str:
@@ -131,6 +142,7 @@ def as_json(answer: Answer) -> dict[str, Any]:
         "positive_roi_count": answer.paying_count,
         "method": answer.choice.method,
         "most_net_benefit": answer.choice.most_net,
+        "next_dollar_roi_percent": _in_percent(answer.choice.next_net_per_dollar),
         "positive_roi_probability": answer.probability_pays,
         "strategies": {
             name: {
@@ -144,6 +156,10 @@ def as_json(answer: Answer) -> dict[str, Any]:
         },
         "patients": [asdict(person) for person in answer.people],
     }
+
+
+def _in_percent(share: float | None) -> float | None:
+    return None if share is None or math.isinf(share) else 100 * share
 
 
 def write_csv(answer: Answer, file: Path) -> None:

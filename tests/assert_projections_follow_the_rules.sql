@@ -5,8 +5,8 @@
 } %}
 
 -- Every prediction has its projection, by its patient's cost and by what the seeds
--- have for its tier, window and return; all were calculated at once. What is
--- subtracted and divided after that, the model's YAML tests.
+-- have for its tier, window and return; who is a control was drawn. All were
+-- calculated at once. What is subtracted and divided after that, the model's YAML tests.
 
 with
 
@@ -47,6 +47,9 @@ full outer join {{ ref('financial_projections') }} as projections
 left join {{ ref('patients') }} as patients
     on predictions.patient_id = patients.patient_id
 
+left join {{ ref('int_holdout_arms') }} as arms
+    on predictions.patient_id = arms.patient_id
+
 left join rules
     on
         predictions.risk_tier = rules.risk_tier
@@ -68,6 +71,7 @@ where
         {%- endfor %}
         and projections.roi_percent_capped
         = least(greatest(projections.roi_percent, 0), 100)
+        and projections.is_control = arms.is_control
         and categories.roi_category is not null
         and (
             projections.roi_percent > categories.above_percent

@@ -12,6 +12,8 @@ nets as (
 
     from {{ ref('financial_projections') }}
 
+    where not is_control
+
     group by organization_id, prediction_window
 
 ),

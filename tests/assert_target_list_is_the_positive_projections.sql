@@ -9,7 +9,7 @@ positive as (
         projections.*,
         patients.patient_uuid,
         patients.department_id,
-        holdout.is_control,
+        arms.is_control as is_drawn_control,
         predictions.risk_score,
         predictions.reason_1,
         predictions.reason_2,
@@ -25,8 +25,8 @@ positive as (
     inner join {{ ref('patients') }} as patients
         on projections.patient_id = patients.patient_id
 
-    left join {{ ref('programme_holdout') }} as holdout
-        on projections.patient_id = holdout.patient_id
+    left join {{ ref('int_holdout_arms') }} as arms
+        on projections.patient_id = arms.patient_id
 
     where projections.net_benefit > 0
 
@@ -60,5 +60,5 @@ where
         and targets.reason_1 = positive.reason_1
         and targets.reason_2 = positive.reason_2
         and targets.reason_3 = positive.reason_3
-        and targets.is_control = positive.is_control
+        and targets.is_control = positive.is_drawn_control
     ) is not true

@@ -1,5 +1,5 @@
 -- A patient's steps bring ever less a dollar and add up to the window with the highest
--- net benefit; who has a positive return has steps, and nobody else.
+-- net benefit; who has a positive return and is no control has steps, and nobody else.
 
 with
 
@@ -41,7 +41,7 @@ best as (
 
     from {{ ref('financial_projections') }}
 
-    where is_positive_roi
+    where is_positive_roi and not is_control
 
     group by patient_id
 

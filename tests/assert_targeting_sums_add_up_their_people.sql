@@ -1,4 +1,5 @@
--- Each priority has whom the steps and projections put there, and nobody else.
+-- Each priority has whom the steps and projections put there, but for controls, and
+-- nobody else.
 
 with
 
@@ -22,8 +23,7 @@ counted as (
     {%- for strategy, priority in {
         'random': '0',
         'highest_tier_first': 'risk_tier',
-        'risk_blind': 'case when annual_cost < 1 then -1 else '
-        ~ quarter_doublings('greatest(annual_cost, 1)', 0, 80) ~ ' end',
+        'risk_blind': 'cast(floor(annual_cost / 10) as integer)',
     }.items() %}
 
     union all
@@ -39,6 +39,8 @@ counted as (
         sum(expected_savings) as savings
 
     from {{ ref('financial_projections') }}
+
+    where not is_control
 
     group by 1, 3, 4
     {%- endfor %}

@@ -25,15 +25,7 @@ where %(member)s::text is null or assigned.member = %(member)s
 group by 1, 2, 4
 order by 1, 2, 4
 """
-# What a login holds, by a grant of ours or by hand, also by way of groups.
-_HELD = """
-select replace(ours.rolname, 'riskmart_', '')
-from pg_roles as login
-inner join pg_roles as ours
-    on ours.rolname = any(%s) and pg_has_role(login.oid, ours.oid, 'member')
-where login.rolname = %s and not login.rolsuper
-order by 1
-"""
+_HELD = f"select role from ({roles.HELD}) as held where member = %s order by role"
 
 
 @dataclass(frozen=True)

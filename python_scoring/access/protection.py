@@ -30,20 +30,15 @@ CANNOT = (
 )
 
 # Memberships of before, as what they are: not where that differs, for all we know.
-_NOTE_ROLES = """
-update access.{} as place
+_NOTE_ROLES = f"""
+update access.{{}} as place
 set roles = held.roles
 from (
-    select login.rolname, array_agg(
-        replace(ours.rolname, 'riskmart_', '') order by ours.rolname
-    ) as roles
-    from pg_roles as login
-    inner join pg_roles as ours
-        on ours.rolname = any(%s) and pg_has_role(login.oid, ours.oid, 'member')
-    where not login.rolsuper
-    group by login.rolname
+    select member, array_agg(role order by role) as roles
+    from ({roles.HELD}) as every_role
+    group by member
 ) as held
-where place.roles is null and place.member = held.rolname and (
+where place.roles is null and place.member = held.member and (
     cardinality(held.roles) = 1
     or 1 = (
         select count(*) from access.memberships as one where one.member = place.member

@@ -36,6 +36,16 @@ GRANTED = {**READERS, "intake": INTAKE, "auditor": AUDITOR}
 # What reads and writes past the policies; nobody who reads marts may become it.
 _BYPASSING = (BUILDER, BACKUP)
 
+# What logins hold, by a grant of ours or by hand, also by way of groups. One parameter:
+# the roles in question.
+HELD = """
+select login.rolname::text as member, replace(ours.rolname, 'riskmart_', '') as role
+from pg_roles as login
+inner join pg_roles as ours
+    on ours.rolname = any(%s) and pg_has_role(login.oid, ours.oid, 'member')
+where not login.rolsuper
+"""
+
 _PRESENT = "select rolname from pg_roles where rolname = any(%s)"
 
 # Ours by their names: rooms, builds, and what belongs to builds.

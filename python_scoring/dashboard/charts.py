@@ -54,6 +54,24 @@ def finished(chart: Any, description: str, height: int) -> Any:
     ).configure(**_CONFIG)
 
 
+def dollar_axis() -> Any:
+    """Money along an axis, as `$20k`."""
+    return alt.Axis(format="$.2~s", tickCount=6)
+
+
+def line_at(channel: str, value: float, **mark: Any) -> Any:
+    """Draw a line across at a value of `x` or `y`."""
+    rule = alt.Chart(pd.DataFrame({"at": [value]})).mark_rule(**{"color": GREY, **mark})
+    return rule.encode(**{channel: "at:Q"})
+
+
+def dots(base: Any, **encodings: Any) -> Any:
+    """Draw a figure as a dot that is seen on top of its interval."""
+    return base.mark_circle(size=90, color=BLUE, stroke=INK, opacity=1).encode(
+        **encodings
+    )
+
+
 def tier_distribution(tiers: pd.DataFrame) -> Any:
     """Share of people by tier, a bar for each window.
 
@@ -104,7 +122,7 @@ def waterfall(steps: pd.DataFrame) -> Any:
         y=alt.Y(
             "start:Q",
             title="USD, projected",
-            axis=alt.Axis(format="$.2~s", tickCount=6),
+            axis=dollar_axis(),
         ),
         y2="end:Q",
         color=alt.Color(
@@ -214,7 +232,7 @@ def net_by_department(returns: pd.DataFrame) -> Any:
         x=alt.X(
             "total_net_benefit:Q",
             title="net benefit, USD, projected, if everybody is offered it",
-            axis=alt.Axis(format="$.2~s", tickCount=6),
+            axis=dollar_axis(),
         ),
     )
     bars = base.mark_bar(stroke=INK, strokeWidth=0.6).encode(
@@ -317,9 +335,10 @@ def against_reference(features: pd.DataFrame) -> Any:
             tooltip=["label:N", alt.Tooltip("distance:Q", format="+.2f")],
         )
     )
-    zero = alt.Chart(pd.DataFrame({"x": [0.0]})).mark_rule(color=GREY).encode(x="x:Q")
     height = max(120, 20 * len(features))
-    return finished(zero + points, "Features against the reference cohort", height)
+    return finished(
+        line_at("x", 0.0) + points, "Features against the reference cohort", height
+    )
 
 
 def calibration(bins: pd.DataFrame) -> Any:
@@ -339,7 +358,8 @@ def calibration(bins: pd.DataFrame) -> Any:
         y=alt.Y("lower:Q", title="observed, share, with 95 % interval", scale=scale),
         y2="upper:Q",
     )
-    points = base.mark_circle(size=90, color=BLUE, stroke=INK, opacity=1).encode(
+    points = dots(
+        base,
         y="observed_rate:Q",
         tooltip=[
             alt.Tooltip("bin:O", title="tenth"),
@@ -370,7 +390,8 @@ def observed_expected(groups: pd.DataFrame) -> Any:
     base = alt.Chart(groups).encode(
         y=alt.Y("group:N", sort=list(groups["group"]), title=None)
     )
-    points = base.mark_circle(size=90, color=BLUE, stroke=INK, opacity=1).encode(
+    points = dots(
+        base,
         x=alt.X(
             "value:Q",
             title="observed / expected",
@@ -380,11 +401,7 @@ def observed_expected(groups: pd.DataFrame) -> Any:
         tooltip=["group:N", alt.Tooltip("value:Q", format=".2f")],
     )
     spans = base.mark_rule(color=GREY, strokeWidth=2).encode(x="lower:Q", x2="upper:Q")
-    one = (
-        alt.Chart(pd.DataFrame({"x": [1.0]}))
-        .mark_rule(color=INK, strokeDash=[5, 4])
-        .encode(x="x:Q")
-    )
+    one = line_at("x", 1.0, color=INK, strokeDash=[5, 4])
     height = max(120, 24 * len(groups))
     return finished(one + spans + points, "Observed over expected", height)
 
@@ -434,12 +451,12 @@ def frontier(curve: pd.DataFrame, budget: float) -> Any:
             x=alt.X(
                 "spent:Q",
                 title="spent, USD",
-                axis=alt.Axis(format="$.2~s", tickCount=6),
+                axis=dollar_axis(),
             ),
             y=alt.Y(
                 "net:Q",
                 title="net benefit, USD, projected",
-                axis=alt.Axis(format="$.2~s", tickCount=6),
+                axis=dollar_axis(),
             ),
             tooltip=[
                 alt.Tooltip("spent:Q", format="$,.0f"),
@@ -448,11 +465,7 @@ def frontier(curve: pd.DataFrame, budget: float) -> Any:
             ],
         )
     )
-    rule = (
-        alt.Chart(pd.DataFrame({"x": [budget]}))
-        .mark_rule(color=VERMILION, strokeWidth=2, strokeDash=[6, 4])
-        .encode(x="x:Q")
-    )
+    rule = line_at("x", budget, color=VERMILION, strokeWidth=2, strokeDash=[6, 4])
     return finished(lines + rule, "Projected net benefit by budget", 300)
 
 

@@ -11,15 +11,16 @@ import pandas as pd
 from python_scoring.dashboard.charts import (
     BLUE,
     GREEN,
-    GREY,
     INK,
     ORANGE,
     SKY,
     VERMILION,
+    dollar_axis,
+    dots,
     finished,
+    line_at,
 )
 
-_DOLLARS = "$.2~s"
 _SCENARIOS = {"conservative": ORANGE, "base": SKY, "optimistic": BLUE}
 # Colour, dash and shape of each strategy.
 STRATEGIES = {
@@ -49,7 +50,7 @@ def scenarios(totals: pd.DataFrame) -> Any:
             "total_net_benefit:Q",
             title="net benefit, USD, projected",
             scale=alt.Scale(domain=[least - room, most + room], nice=False),
-            axis=alt.Axis(format=_DOLLARS, tickCount=6),
+            axis=dollar_axis(),
         ),
     )
     bars = base.mark_bar(stroke=INK, strokeWidth=0.6).encode(
@@ -69,7 +70,7 @@ def scenarios(totals: pd.DataFrame) -> Any:
     below = base.transform_filter("datum.total_net_benefit < 0")
     numbers = above.mark_text(dy=-8).encode(text="label:N")
     losses = below.mark_text(dy=10).encode(text="label:N")
-    zero = _line_at_zero("y")
+    zero = line_at("y", 0.0)
     return finished(
         bars + zero + numbers + losses,
         "Projected net benefit by window and scenario",
@@ -86,12 +87,11 @@ def certainty(sums: pd.DataFrame) -> Any:
         window, net_benefit_p05, net_benefit_p50, net_benefit_p95 (USD).
     """
     base = alt.Chart(sums).encode(y=alt.Y("window:N", title=None))
-    axis = alt.Axis(format=_DOLLARS, tickCount=6)
     spans = base.mark_rule(color=BLUE, strokeWidth=3).encode(
         x=alt.X(
             "net_benefit_p05:Q",
             title="net benefit, USD, projected",
-            axis=axis,
+            axis=dollar_axis(),
         ),
         x2="net_benefit_p95:Q",
     )
@@ -101,7 +101,8 @@ def certainty(sums: pd.DataFrame) -> Any:
         )
         for name in ("net_benefit_p05", "net_benefit_p95")
     ]
-    medians = base.mark_circle(size=120, color=BLUE, stroke=INK, opacity=1).encode(
+    medians = dots(
+        base,
         x="net_benefit_p50:Q",
         tooltip=[
             "window:N",
@@ -112,7 +113,7 @@ def certainty(sums: pd.DataFrame) -> Any:
         ],
     )
     return finished(
-        alt.layer(_line_at_zero("x"), spans, *ends, medians),
+        alt.layer(line_at("x", 0.0), spans, *ends, medians),
         "How far the projected net benefit may lie from its median",
         150,
     )
@@ -135,12 +136,12 @@ def frontier(curves: pd.DataFrame) -> Any:
         x=alt.X(
             "budget:Q",
             title="budget, USD",
-            axis=alt.Axis(format=_DOLLARS, tickCount=6),
+            axis=dollar_axis(),
         ),
         y=alt.Y(
             "total_net_benefit:Q",
             title="net benefit, USD, projected",
-            axis=alt.Axis(format=_DOLLARS, tickCount=6),
+            axis=dollar_axis(),
         ),
         color=alt.Color(
             "strategy:N",
@@ -170,7 +171,7 @@ def frontier(curves: pd.DataFrame) -> Any:
         )
     )
     return finished(
-        lines + points + _line_at_zero("y"),
+        lines + points + line_at("y", 0.0),
         "Projected net benefit by budget and by who is called first",
         340,
     )
@@ -212,7 +213,7 @@ def effects(found: pd.DataFrame) -> Any:
         tooltip=["label:N", alt.Tooltip("value:Q", format="+.1f")],
     )
     return finished(
-        alt.layer(_line_at_zero("x"), whiskers, dots),
+        alt.layer(line_at("x", 0.0), whiskers, dots),
         "Measured effect with its 95 % interval, beside figures that mislead",
         max(150, 34 * len(found)),
     )
@@ -250,8 +251,3 @@ def backtests(found: pd.DataFrame) -> Any:
     )
     height = max(150, 30 * len(found))
     return finished(spans + points, "Readmissions expected and observed", height)
-
-
-def _line_at_zero(channel: str) -> Any:
-    at_zero = alt.Chart(pd.DataFrame({"zero": [0.0]})).mark_rule(color=GREY)
-    return at_zero.encode(**{channel: alt.datum(0.0)})

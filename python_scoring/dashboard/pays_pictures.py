@@ -1,11 +1,17 @@
 """Pictures of the page that asks whether it pays; pure functions, as in `pictures`."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pandas as pd
 
 from python_scoring.dashboard import pays_charts, tables
-from python_scoring.dashboard.pictures import PROJECTED, Picture, window_name
+from python_scoring.dashboard.pictures import (
+    PROJECTED,
+    Picture,
+    window_name,
+    with_windows,
+)
 
 _STRATEGIES = {
     "best": "best",
@@ -30,7 +36,7 @@ FINDINGS = {
 
 def scenarios(found: pd.DataFrame) -> Picture:
     """Draw the net benefit of each scenario, from `pays.scenarios`."""
-    frame = _with_windows(found).assign(label=found["total_net_benefit"].map(_rounded))
+    frame = with_windows(found).assign(label=found["total_net_benefit"].map(_rounded))
     columns = {
         "window": tables.text("window"),
         "scenario": tables.text("scenario"),
@@ -73,7 +79,7 @@ def certainty(found: pd.DataFrame) -> Picture:
         name.replace("_count", "_share"): found[name] / found["patient_count"]
         for name in counts
     }
-    frame = _with_windows(found).assign(**shares)
+    frame = with_windows(found).assign(**shares)
     columns = {
         "window": tables.text("window"),
         "patient_count": tables.count("people"),
@@ -126,7 +132,7 @@ def frontier(found: pd.DataFrame) -> Picture:
         columns,
         PROJECTED + " Best: one window a patient, the most net benefit per dollar. "
         "Risk-blind: the highest cost of care first. The others call in one window. "
-        "Controls are counted in.",
+        "Controls are left alone by all.",
     )
 
 
@@ -208,12 +214,19 @@ def _rate(row: "pd.Series[Any]", arm: str) -> str:
 
 
 def _interval(row: "pd.Series[Any]") -> str:
-    if tables.is_nothing(row["effect"]):
+    return _with_interval(row, "effect", lambda share: f"{100 * share:+.1f}")
+
+
+def _with_interval(
+    row: "pd.Series[Any]", name: str, write: Callable[[float], str]
+) -> str:
+    """Write a figure and the interval beside it."""
+    if tables.is_nothing(row[name]):
         return tables.NOTHING
     value, lower, upper = (
-        100 * float(row[name]) for name in ("effect", "effect_lower", "effect_upper")
+        write(float(row[f"{name}{end}"])) for end in ("", "_lower", "_upper")
     )
-    return f"{value:+.1f} ({lower:+.1f} to {upper:+.1f})"
+    return f"{value} ({lower} to {upper})"
 
 
 def _said(row: "pd.Series[Any]") -> str:
@@ -300,12 +313,7 @@ def backtests(found: pd.DataFrame, window: str) -> Picture:
 
 
 def _ratio(row: "pd.Series[Any]") -> str:
-    if tables.is_nothing(row["observed_ratio"]):
-        return tables.NOTHING
-    value, lower, upper = (
-        float(row[f"observed_ratio{end}"]) for end in ("", "_lower", "_upper")
-    )
-    return f"{value:.2f} ({lower:.2f} to {upper:.2f})"
+    return _with_interval(row, "observed_ratio", "{:.2f}".format)
 
 
 def evidence(found: pd.DataFrame) -> Picture:
@@ -348,7 +356,3 @@ def _figures(row: "pd.Series[Any]") -> str:
         if name in given
     ]
     return "; ".join(said)
-
-
-def _with_windows(frame: pd.DataFrame) -> pd.DataFrame:
-    return frame.assign(window=frame["prediction_window"].map(window_name))

@@ -36,7 +36,8 @@ def window_name(window: str) -> str:
     return f"{window.removesuffix('_day')} days"
 
 
-def _with_windows(frame: pd.DataFrame) -> pd.DataFrame:
+def with_windows(frame: pd.DataFrame) -> pd.DataFrame:
+    """Name the window of each row."""
     return frame.assign(window=frame["prediction_window"].map(window_name))
 
 
@@ -53,7 +54,7 @@ def tier_distribution(tiers: pd.DataFrame, *, is_suppressed: bool) -> Picture:
     return Picture(
         "Risk tiers by window",
         charts.tier_distribution(shown),
-        _with_windows(tiers),
+        with_windows(tiers),
         columns,
         note,
     )
@@ -85,19 +86,25 @@ def waterfall(returns: pd.DataFrame, window: str) -> Picture:
     )
 
 
+_RETURNS = {
+    "patient_count": tables.count("people"),
+    "positive_roi_count": tables.count("with a positive return"),
+    "total_expected_savings": tables.money("savings"),
+    "total_intervention_cost": tables.money("cost"),
+    "total_net_benefit": tables.money("net benefit"),
+    "roi": tables.percent("ROI"),
+}
+
+
+def _with_roi(found: pd.DataFrame) -> pd.DataFrame:
+    cost = found["total_intervention_cost"].replace(0.0, float("nan"))
+    return found.assign(roi=100 * found["total_net_benefit"] / cost)
+
+
 def returns(found: pd.DataFrame) -> Picture:
     """Tell the projected return of every window."""
-    columns = {
-        "window": tables.text("window"),
-        "patient_count": tables.count("people"),
-        "positive_roi_count": tables.count("with a positive return"),
-        "total_expected_savings": tables.money("savings"),
-        "total_intervention_cost": tables.money("cost"),
-        "total_net_benefit": tables.money("net benefit"),
-        "roi": tables.percent("ROI"),
-    }
-    cost = found["total_intervention_cost"].replace(0.0, float("nan"))
-    frame = _with_windows(found).assign(roi=100 * found["total_net_benefit"] / cost)
+    columns = {"window": tables.text("window"), **_RETURNS}
+    frame = _with_roi(with_windows(found))
     title = "Projected return by window, everybody offered it"
     return Picture(title, None, frame, columns, PROJECTED)
 
@@ -150,17 +157,8 @@ def heat_map(cells: pd.DataFrame, window: str, *, is_suppressed: bool) -> Pictur
 
 def department_returns(found: pd.DataFrame, window: str) -> Picture:
     """Draw the projected net benefit of departments."""
-    cost = found["total_intervention_cost"].replace(0.0, float("nan"))
-    frame = found.assign(roi=100 * found["total_net_benefit"] / cost)
-    columns = {
-        "department_name": tables.text("department"),
-        "patient_count": tables.count("people"),
-        "positive_roi_count": tables.count("with a positive return"),
-        "total_expected_savings": tables.money("savings"),
-        "total_intervention_cost": tables.money("cost"),
-        "total_net_benefit": tables.money("net benefit"),
-        "roi": tables.percent("ROI"),
-    }
+    frame = _with_roi(found)
+    columns = {"department_name": tables.text("department"), **_RETURNS}
     return Picture(
         f"Net benefit by department, {window_name(window)}, everybody offered it",
         charts.net_by_department(found),
@@ -196,7 +194,7 @@ def score_history(found: pd.DataFrame) -> Picture:
         "model_version": tables.text("model"),
         "now": tables.text("is the current one"),
     }
-    frame = _with_windows(found).assign(
+    frame = with_windows(found).assign(
         now=found["is_active"].map({True: "yes", False: "no"}),
         time=[at.strftime("%Y-%m-%d %H:%M") for at in found["scored_at"]],
     )
@@ -249,7 +247,7 @@ def evaluations(found: pd.DataFrame) -> Picture:
         "observed_expected": tables.figure("observed / expected"),
     }
     title = "The model in force, on the current cohort"
-    return Picture(title, None, _with_windows(found), columns)
+    return Picture(title, None, with_windows(found), columns)
 
 
 def calibration(bins: pd.DataFrame, window: str) -> Picture:

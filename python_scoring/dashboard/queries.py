@@ -247,11 +247,12 @@ class Filters:
             "reasons": list(self.reasons),
         }
 
-    def order(self, last: str) -> str:
-        """Write the order; `last` breaks ties."""
+    def order(self, last: Sequence[str]) -> str:
+        """Write the order; `last` breaks ties, one after the other."""
         if self.sort not in SORTS.values():
             raise ValueError(self.sort)
-        return f"{self.sort} {'desc' if self.is_descending else 'asc'}, {last}"
+        direction = "desc" if self.is_descending else "asc"
+        return ", ".join([f"{self.sort} {direction}", *last])
 
 
 def target_count(
@@ -266,6 +267,15 @@ def target_count(
     return int(frame(reader, query, values)["n"].iloc[0])
 
 
+# What everybody may see of the list. Rows that are the same in all of it are the same
+# to whoever may not see whose they are: to sort by it is as good as by patient.
+_SHOWN_OF_TARGETS = (
+    *("department_id", "risk_tier", "risk_score", "expected_savings"),
+    *("intervention_cost", "net_benefit", "roi_percent", "roi_category"),
+    *("is_control", "reason_1", "reason_2", "reason_3"),
+)
+
+
 def targets(
     reader: Reader,
     organization: int,
@@ -278,12 +288,10 @@ def targets(
     reader.require("positive_roi_patients")
     names = reader.names_people
     who = "patient_uuid::text as patient_uuid, patient_id," if names else ""
-    last = "patient_id" if names else "net_benefit desc, risk_score desc"
+    last = ["patient_id"] if names else ["net_benefit desc", *_SHOWN_OF_TARGETS]
     query = f"""
-        select {who} department_id, risk_tier, risk_score, expected_savings,
-            intervention_cost, net_benefit, roi_percent, roi_category,
-            case when is_control then 'leave alone' else 'call' end as arm,
-            reason_1, reason_2, reason_3
+        select {who} {", ".join(_SHOWN_OF_TARGETS)},
+            case when is_control then 'leave alone' else 'call' end as arm
         from marts.positive_roi_patients
         where {filters.condition()}
         order by {filters.order(last)}

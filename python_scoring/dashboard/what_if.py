@@ -1,180 +1,160 @@
-"""What if a budget, a price or a success rate were another: SQL and totals.
+"""What if a budget, a price or a success rate were another: whom it would reach.
 
-Of one window, best first by net benefit per dollar, as far as the budget goes. Savings
-never exceed the addressable cost: a success rate above 1 is none.
-
-`riskmart target --window` may do a little better, by leaving out one dear person for
-several cheap ones; never by more than `Outcome.most_net` says.
+Of one window, and chosen as `riskmart target --window` chooses: by the same function,
+from the same people, whom a programme may call.
 """
 
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
+from psycopg import sql
 
+from python_scoring import warehouse
 from python_scoring.dashboard import queries
 from python_scoring.dashboard.reader import Reader
+from python_scoring.readmission import targeting
+from python_scoring.readmission.targeting import Assumptions, Choice, Options
 
+_CURVE_POINTS = 60
 
-@dataclass(frozen=True)
-class Assumptions:
-    """What is changed: a budget in USD, and what to multiply what by."""
-
-    budget: float
-    cost_multiplier: float = 1.0
-    success_multiplier: float = 1.0
-    # Of the cost that could be avoided: a scenario's share and inflation.
-    care_multiplier: float = 1.0
+_OPTIONS = np.dtype(
+    [
+        ("patient_id", np.int64),
+        ("window_cost", np.float64),
+        ("success_rate", np.float64),
+        ("intervention_cost", np.float64),
+    ]
+)
+# Whoever may not read the rate may read what it is a share of.
+_OPTIONS_QUERY = """
+select {patient_id} as patient_id, window_cost,
+    coalesce(expected_savings / nullif(addressable_cost, 0), 0) as success_rate,
+    intervention_cost
+from marts.financial_projections
+where organization_id = {organization} and prediction_window = {window}
+    and not is_control
+"""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a budget buys, in people and USD; and all that there is to buy."""
+    """What a budget buys; and all that there is to buy, in people and USD.
 
-    people: int
-    cost: float
-    savings: float
+    Parameters
+    ----------
+    people
+        Those who are called, best first: rank, cost, savings, net_benefit, spent so far
+        (USD); patient_id where the login may know it.
+    curve
+        people, spent, saved, net (USD): what budgets up to all that pays would buy.
+    """
+
+    choice: Choice
+    people: pd.DataFrame
     worthwhile: int
     full_cost: float
     full_net: float
-    # No other choice for this budget has a higher net benefit, USD.
-    most_net: float
     curve: pd.DataFrame
-
-    @property
-    def net(self) -> float:
-        """Net benefit of those chosen, USD."""
-        return self.savings - self.cost
-
-    @property
-    def roi_percent(self) -> float | None:
-        """100 x net benefit / cost; None where nothing is spent."""
-        return 100 * self.net / self.cost if self.cost else None
-
-
-_WORTHWHILE = """
-select {who} cost, savings
-from (
-    select {who} intervention_cost * %(cost)s as cost,
-        %(care)s * least(addressable_cost, expected_savings * %(success)s) as savings
-    from marts.financial_projections
-    where organization_id = %(organization)s and prediction_window = %(window)s
-) as projected
-where savings > cost
-"""
-_BEST_FIRST = """
-over (order by savings / cost desc, cost, savings {last} rows unbounded preceding)
-"""
-_CURVE = f"""
-with worthwhile as ({_WORTHWHILE.replace("{who}", "")}),
-ranked as (
-    select row_number() {_BEST_FIRST} as people, sum(cost) {_BEST_FIRST} as spent,
-        sum(savings) {_BEST_FIRST} as saved, savings / cost - 1 as net_per_dollar
-    from worthwhile
-),
-total as (select max(spent) as spent from ranked)
-select max(people) as people, max(spent) as spent, max(saved) as saved,
-    max(net_per_dollar) as net_per_dollar, is_bought
-from (
-    select ranked.*, ranked.spent <= %(budget)s as is_bought,
-        width_bucket(ranked.spent, 0, total.spent * 1.0001, 60) as step
-    from ranked cross join total
-) as steps
-group by is_bought, step order by spent
-""".replace("{last}", "")
-_LIST = f"""
-with worthwhile as ({_WORTHWHILE}),
-ranked as (
-    select *, sum(cost) {_BEST_FIRST} as spent, row_number() {_BEST_FIRST} as rank
-    from worthwhile
-)
-select rank, {{who}} cost, savings, savings - cost as net_benefit, spent
-from ranked where spent <= %(budget)s order by rank limit %(limit)s
-"""
 
 
 def outcome(
-    reader: Reader, organization: int, window: str, assumed: Assumptions
+    reader: Reader,
+    organization: int,
+    window: str,
+    budget: float,
+    assumed: Assumptions,
 ) -> Outcome:
-    """Work out what a budget buys under other assumptions."""
-    reader.require("financial_projections", "addressable_cost")
-    values = _values(organization, window, assumed)
-    curve = queries.frame(reader, _CURVE, values)
-    # Without a row pandas knows no types.
-    curve = curve.astype(
-        {"people": int, "spent": float, "saved": float, "net_per_dollar": float}
+    """Work out what a budget (USD) buys under other assumptions."""
+    options = _read(reader, organization, window)
+    projection = targeting.project(options, assumed)
+    choice = targeting.best(options, projection, budget)
+    called = choice.chosen
+    people = pd.DataFrame(
+        {
+            "rank": np.arange(1, len(called) + 1),
+            "patient_id": options.patient_id[called],
+            "cost": projection.cost[called],
+            "savings": projection.savings[called],
+            "net_benefit": projection.net[called],
+            "spent": np.cumsum(projection.cost[called]),
+        }
     )
-    curve["net"] = curve["saved"] - curve["spent"]
-    bought = curve[curve["is_bought"].astype(bool)].tail(1)
-    next_one = curve[~curve["is_bought"].astype(bool)].head(1)
-    everything = curve.tail(1)
-    spent, net = float(bought["spent"].sum()), float(bought["net"].sum())
-    # As if the next person could be called in part.
-    rest = (assumed.budget - spent) * float(next_one["net_per_dollar"].sum())
-    start = pd.DataFrame({"people": [0], "spent": [0.0], "saved": [0.0], "net": [0.0]})
+    if not _may_name(reader):
+        people = people.drop(columns="patient_id")
+    pays = projection.net > 0
     return Outcome(
-        people=int(bought["people"].sum()),
-        cost=spent,
-        savings=float(bought["saved"].sum()),
-        worthwhile=int(everything["people"].sum()),
-        full_cost=float(everything["spent"].sum()),
-        full_net=float(everything["net"].sum()),
-        most_net=net + rest,
-        curve=pd.concat([start, curve[list(start)]], ignore_index=True),
+        choice=choice,
+        people=people,
+        worthwhile=int(pays.sum()),
+        full_cost=float(projection.cost[pays].sum()),
+        full_net=float(projection.net[pays].sum()),
+        curve=_curve(projection.cost[pays], projection.savings[pays]),
     )
 
 
-def chosen(
-    reader: Reader, organization: int, window: str, assumed: Assumptions, limit: int
-) -> pd.DataFrame:
-    """Read the first of those whom the budget buys, best first."""
-    may_name = reader.may("financial_projections", "patient_id")
-    who = "patient_id," if may_name else ""
-    last = ", patient_id" if may_name else ""
-    query = _LIST.replace("{who}", who).replace("{last}", last)
-    values = {**_values(organization, window, assumed), "limit": limit}
-    found = queries.frame(reader, query, values)
-    if not may_name or found.empty:
-        return found
-    return found.merge(_people(reader, list(found["patient_id"])), on="patient_id")
+def _may_name(reader: Reader) -> bool:
+    return reader.may("financial_projections", "patient_id")
+
+
+def _read(reader: Reader, organization: int, window: str) -> Options:
+    reader.require("financial_projections", "addressable_cost")
+    may_name = _may_name(reader)
+    query = sql.SQL(_OPTIONS_QUERY).format(
+        patient_id=sql.SQL("patient_id" if may_name else "0::bigint"),
+        organization=sql.Literal(organization),
+        window=sql.Literal(window),
+    )
+    chunks = warehouse.copy_out(reader.conn, query.as_string(reader.conn), _OPTIONS)
+    rows = np.concatenate([np.empty(0, _OPTIONS), *chunks])
+    # The same list however the rows come: by patient, or by all else there is.
+    known = ("patient_id",) if may_name else tuple(_OPTIONS.names or ())[1:]
+    rows = rows[np.lexsort([rows[name] for name in known])]
+    nothing = np.zeros(len(rows), np.int64)
+    return Options(
+        patient_id=rows["patient_id"] if may_name else np.arange(len(rows)),
+        department_id=nothing,
+        window_days=nothing,
+        window_cost=rows["window_cost"],
+        success_rate=rows["success_rate"],
+        intervention_cost=rows["intervention_cost"],
+    )
+
+
+def _curve(cost: targeting.Floats, savings: targeting.Floats) -> pd.DataFrame:
+    """Add up people by net benefit per dollar, and keep some sums along the way."""
+    order = np.argsort(-savings / cost, kind="stable")
+    spent, saved = np.cumsum(cost[order]), np.cumsum(savings[order])
+    wanted = np.linspace(0, spent[-1], _CURVE_POINTS + 1)[1:] if len(spent) else spent
+    at = np.unique(np.minimum(np.searchsorted(spent, wanted), len(spent) - 1))
+    people, spent, saved = (
+        np.r_[0, values[at]] for values in (np.arange(1, len(spent) + 1), spent, saved)
+    )
+    return pd.DataFrame(
+        {"people": people, "spent": spent, "saved": saved, "net": saved - spent}
+    )
 
 
 _PEOPLE = """
-select p.patient_id, p.patient_uuid::text as patient_uuid, d.department_name,
-    case when h.is_control then 'leave alone' else 'call' end as arm
+select p.patient_id, p.patient_uuid::text as patient_uuid, d.department_name
 from marts.patients as p
 inner join marts.departments as d on p.department_id = d.department_id
-left join marts.programme_holdout as h on p.patient_id = h.patient_id
 where p.patient_id = any(%(people)s)
 """
 
 
-def _people(reader: Reader, people: list[int]) -> pd.DataFrame:
+def named(reader: Reader, people: pd.DataFrame) -> pd.DataFrame:
+    """Say who people are and where they belong, where the login may know that."""
+    if "patient_id" not in people or people.empty:
+        return people
     reader.require("patients", "patient_id", "patient_uuid")
-    reader.require("programme_holdout", "patient_id")
-    return queries.frame(reader, _PEOPLE, {"people": [int(one) for one in people]})
-
-
-def _values(
-    organization: int, window: str, assumed: Assumptions
-) -> dict[str, float | int | str]:
-    return {
-        "organization": organization,
-        "window": window,
-        "budget": assumed.budget,
-        "cost": assumed.cost_multiplier,
-        "success": assumed.success_multiplier,
-        "care": assumed.care_multiplier,
-    }
+    ids = [int(one) for one in people["patient_id"]]
+    return people.merge(queries.frame(reader, _PEOPLE, {"people": ids}), "left")
 
 
 _SCENARIOS = """
-select scenarios.scenario, scenarios.success_multiplier,
-    scenarios.addressable_share, scenarios.cost_inflation,
-    scenarios.addressable_share * scenarios.cost_inflation
-    / (base.addressable_share * base.cost_inflation) as care_multiplier
-from marts.roi_assumptions as scenarios
-inner join marts.roi_assumptions as base on base.scenario = 'base'
-order by scenarios.savings_factor, scenarios.scenario
+select scenario, addressable_share, success_multiplier, cost_inflation
+from marts.roi_assumptions order by savings_factor, scenario
 """
 
 

@@ -40,9 +40,8 @@ select projections.patient_id,
     projections.window_cost, projections.success_rate, projections.intervention_cost
 from {schema}.financial_projections as projections
 inner join {schema}.patients as patients using (patient_id)
-left join {schema}.programme_holdout as holdout using (patient_id)
 where projections.organization_id = {organization}
-    and ({with_controls} or holdout.is_control is not true)
+    and ({with_controls} or not projections.is_control)
 order by projections.patient_id, window_days
 """
 _PEOPLE = """
@@ -144,14 +143,14 @@ def read_options(
     window: str | None = None,
     schema: str = MARTS,
     *,
-    with_controls: bool = True,
+    with_controls: bool = False,
 ) -> Options:
     """Read an organization's patients and windows, or one window alone.
 
     Parameters
     ----------
     with_controls
-        Whether those are among them whom programmes leave alone (`programme_holdout`).
+        Whether those are among them whom programmes leave alone.
 
     Raises
     ------

@@ -4,7 +4,6 @@ A feature's value is computed by dbt alone; this module only knows names, order,
 types and how a row of ``int_patient_features`` becomes a row of a matrix.
 """
 
-import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from python_scoring import config
+from python_scoring import config, seeds
 from python_scoring.errors import BadInput
 from python_scoring.warehouse import Connection
 
@@ -68,8 +67,7 @@ def read_features(path: Path = FEATURES_FILE) -> tuple[Feature, ...]:
     BadInput
         If ids are not 1, 2, 3, ... or a data type is unknown.
     """
-    with path.open(newline="", encoding="utf-8") as lines:
-        features = [_feature(row) for row in csv.DictReader(lines)]
+    features = [_feature(row) for row in seeds.rows(path)]
     features.sort(key=lambda feature: feature.feature_id)
     ids = [feature.feature_id for feature in features]
     if ids != list(range(1, len(ids) + 1)):

@@ -1,13 +1,12 @@
 """Prediction windows and the intervals between them, from the seed that SQL reads."""
 
-import csv
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from python_scoring import config
+from python_scoring import config, seeds
 from python_scoring.errors import BadInput
 
 WINDOWS_FILE = config.PROJECT_DIR / "seeds" / "rules" / "prediction_windows.csv"
@@ -33,8 +32,7 @@ def read_horizons(path: Path = WINDOWS_FILE) -> tuple[int, ...]:
     BadInput
         If the file holds no window, or one that is not a positive number of days.
     """
-    with path.open(newline="", encoding="utf-8") as lines:
-        days = sorted(int(row["window_days"]) for row in csv.DictReader(lines))
+    days = sorted(int(row["window_days"] or 0) for row in seeds.rows(path))
     if not days or days[0] < 1 or len(set(days)) != len(days):
         raise BadInput(
             f"{path.name}, window_days: {days}; expected different positive numbers"

@@ -1,6 +1,5 @@
 """People of a current cohort whose outcomes are known, with their scores."""
 
-import csv
 from collections.abc import Mapping
 from typing import Any
 
@@ -8,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from psycopg import sql
 
-from python_scoring import config, warehouse
+from python_scoring import seeds, warehouse
 from python_scoring.evaluation import Group, Outcomes
 from python_scoring.readmission import features, naive
 from python_scoring.readmission.horizons import HORIZON_DAYS, happened_by
@@ -76,9 +75,7 @@ def read_tier_bounds() -> dict[int, float]:
 
 
 def _seed(name: str) -> list[dict[str, str]]:
-    path = config.PROJECT_DIR / "seeds" / name
-    with path.open(newline="", encoding="utf-8") as lines:
-        return list(csv.DictReader(lines))
+    return seeds.rows(seeds.folder() / name)
 
 
 def _names(seed: str, key: str, name: str) -> Mapping[int, str]:

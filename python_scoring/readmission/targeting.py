@@ -8,7 +8,8 @@ Without capacities, windows that are not on a patient's upper convex hull of cos
 net benefit never pay for themselves, and taking the hulls' steps by net benefit per
 dollar is optimal for every budget at which a step ends: anything else within that
 budget gains less a dollar than it gives up. In between it misses the optimum by less
-than one step's net.
+than one step's net, and what could make up for that is left to a solver: whatever
+loses more at the price of the next dollar cannot be part of a better list.
 """
 
 import math
@@ -27,9 +28,11 @@ from python_scoring.errors import BadInput
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
-# Up to so many windows that pay, HiGHS is asked for the best choice, for so long.
+# Up to so many windows that are in question, HiGHS is asked for the best choice: for so
+# long with capacities, and without, where what is left to gain is less than one step.
 MOST_EXACT = 20_000
 SECONDS = 20.0
+SECONDS_ALONE = 1.0
 _GAP = 1e-6
 
 # A hundred-thousandth of a cent: sums of prices are not exact.
@@ -137,12 +140,17 @@ class Choice:
         In words, how they were chosen.
     most_net
         No choice within budget and capacities has a higher net benefit than this, USD.
+    next_net_per_dollar
+        What the next dollar of budget brings in net benefit, USD per USD, if the next
+        step may be taken in part and no capacity is in its way; None where everybody
+        who pays is called.
     """
 
     chosen: Integers
     totals: Totals
     method: str
     most_net: float
+    next_net_per_dollar: float | None = None
 
     @property
     def gap_percent(self) -> float:
@@ -211,26 +219,24 @@ def best(
     limits = _check(budget, capacities)
     if not (projection.net > 0).any():
         return Choice(_none(), Totals(), "none: no projected return is positive", 0.0)
-    order, most_net = _steps(options, projection, budget)
+    order = _steps(options, projection)
+    price = _price_of_money(order, budget)
     greedy = _greedy(options, projection, order, budget, limits)
-    net = float(projection.net[greedy].sum())
-    everybody = len(order.best_of_all)
-    if (
-        not limits
-        and len(greedy) == everybody
-        and math.isclose(
-            net, float(projection.net[order.best_of_all].sum()), rel_tol=1e-12
-        )
-    ):
-        return _choice(options, projection, greedy, "everybody who pays", net)
+    if price is None and not limits:
+        return _choice(options, projection, greedy, "everybody who pays")
+    lost, most_net = _losses(options, projection, budget, price or 0.0)
     method = "by net benefit per dollar"
-    able = np.flatnonzero((projection.net > 0) & (projection.cost <= budget))
-    if 0 < len(able) <= MOST_EXACT:
-        solved, bound = _solve(options, projection, able, budget, limits)
-        most_net = min(most_net, bound)
-        if solved is not None and projection.net[solved].sum() >= net:
+    net = float(projection.net[greedy].sum())
+    is_open = (projection.net > 0) & (projection.cost <= budget)
+    is_sure = np.zeros(len(options), bool)
+    if not limits:
+        is_sure, is_open = _in_question(options, lost, is_open, most_net - net)
+    if is_open.sum() <= MOST_EXACT:
+        solved, bound = _solve(options, projection, is_sure, is_open, budget, limits)
+        most_net = min(most_net, max(bound, net))
+        if solved is not None and is_open.any() and projection.net[solved].sum() >= net:
             greedy, method = solved, "by mixed-integer programming (HiGHS)"
-    return _choice(options, projection, greedy, method, most_net)
+    return _choice(options, projection, greedy, method, most_net, price)
 
 
 def risk_blind(
@@ -306,7 +312,7 @@ class _Order:
     option: Integers
     before: Integers  # -1 for a patient's first step
     cost: Floats
-    best_of_all: Integers  # the last step of each patient
+    slope: Floats  # net benefit per dollar
 
 
 def _none() -> Integers:
@@ -325,17 +331,8 @@ def _check(budget: float, capacities: Mapping[int, int] | None) -> Mapping[int, 
     return capacities or {}
 
 
-def _steps(
-    options: Options, projection: Projection, budget: float
-) -> tuple[_Order, float]:
-    """Walk up each patient's hull from nothing, steepest first.
-
-    Returns
-    -------
-    tuple
-        The steps in order, and the highest net benefit that the budget could bring if
-        the last step could be taken in part.
-    """
+def _steps(options: Options, projection: Projection) -> _Order:
+    """Walk up each patient's hull from nothing, steepest first."""
     cost, net = projection.cost, projection.net
     patients, of_whom = np.unique(options.patient_id, return_inverse=True)
     at = np.full(len(patients), -1)
@@ -343,18 +340,14 @@ def _steps(
     taken, before, costs, gains = [], [], [], []
     while True:
         more_cost, more_net = cost - at_cost[of_whom], net - at_net[of_whom]
-        rest = np.flatnonzero((more_net > 0) & (more_cost > 0))
-        # for nothing: what is left when an intervention is without a price
-        free = np.flatnonzero((more_net > 0) & (more_cost <= 0))
-        if not len(rest) and not len(free):
+        rest = np.flatnonzero(more_net > 0)
+        if not len(rest):
             break
-        slope = np.full(len(cost), np.inf)
-        slope[rest] = more_net[rest] / more_cost[rest]
-        rest = np.union1d(rest, free)
-        ranked = rest[np.lexsort((-cost[rest], -slope[rest], of_whom[rest]))]
-        whose = of_whom[ranked]
+        slope = _slopes(more_net[rest], more_cost[rest])
+        ranked = np.lexsort((-cost[rest], -slope, of_whom[rest]))
+        whose = of_whom[rest[ranked]]
         first = np.r_[True, whose[1:] != whose[:-1]]
-        step, who = ranked[first], whose[first]
+        step, who = rest[ranked][first], whose[first]
         taken.append(step)
         before.append(at[who])
         costs.append(more_cost[step])
@@ -362,17 +355,56 @@ def _steps(
         at[who], at_cost[who], at_net[who] = step, cost[step], net[step]
     option, came_from = np.concatenate(taken), np.concatenate(before)
     spend, gain = np.concatenate(costs), np.concatenate(gains)
-    with np.errstate(divide="ignore"):
-        slopes = np.where(spend > 0, gain / spend, np.inf)
+    slopes = _slopes(gain, spend)
     order = np.argsort(-slopes, kind="stable")
-    steps = _Order(option[order], came_from[order], spend[order], at[at >= 0])
-    spent = np.cumsum(spend[order])
-    whole = int(np.searchsorted(spent, budget + _ROUNDING, side="right"))
-    most = float(gain[order][:whole].sum())
-    if whole < len(order):
-        left = budget - (float(spent[whole - 1]) if whole else 0.0)
-        most += max(0.0, left) * float(slopes[order][whole])
-    return steps, most
+    return _Order(option[order], came_from[order], spend[order], slopes[order])
+
+
+def _slopes(net: Floats, cost: Floats) -> Floats:
+    """Net benefit per dollar; without end where there is nothing to pay."""
+    slopes = np.full(len(net), np.inf)
+    np.divide(net, cost, out=slopes, where=cost > 0)
+    return slopes
+
+
+def _price_of_money(order: _Order, budget: float) -> float | None:
+    """Return what a dollar brings in the first step that the money does not reach."""
+    whole = np.searchsorted(np.cumsum(order.cost), budget + _ROUNDING, side="right")
+    return float(order.slope[whole]) if whole < len(order.cost) else None
+
+
+def _losses(
+    options: Options, projection: Projection, budget: float, price: float
+) -> tuple[Floats, float]:
+    """Say what each option loses against its patient's best one, at a price of money.
+
+    Returns
+    -------
+    tuple
+        The losses, USD, with a place at the end for each patient who is not called, in
+        order of patient_id; and what no choice can exceed (Lagrange), USD.
+    """
+    worth = projection.net - price * projection.cost
+    patients, of_whom = np.unique(options.patient_id, return_inverse=True)
+    best = np.zeros(len(patients))
+    np.maximum.at(best, of_whom, worth)
+    return np.r_[best[of_whom] - worth, best], float(price * budget + best.sum())
+
+
+def _in_question(
+    options: Options, lost: Floats, is_open: NDArray[np.bool_], gap: float
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Part options into those of every better list, and those of some.
+
+    A list that is better by any amount loses less than the gap in all its options.
+    """
+    most = gap + _ROUNDING
+    is_open = is_open & (lost[: len(options)] <= most)
+    _, of_whom = np.unique(options.patient_id, return_inverse=True)
+    may_be_left = lost[len(options) :] <= most
+    ways = np.bincount(of_whom, is_open, len(may_be_left)) + may_be_left
+    is_sure = is_open & (ways[of_whom] == 1)
+    return is_sure, is_open & ~is_sure
 
 
 def _greedy(
@@ -451,11 +483,12 @@ def _share_for(budget: float, costs: Floats, most: Floats) -> float:
 def _solve(
     options: Options,
     projection: Projection,
-    able: Integers,
+    is_sure: NDArray[np.bool_],
+    is_open: NDArray[np.bool_],
     budget: float,
     limits: Mapping[int, int],
 ) -> tuple[Integers | None, float]:
-    """Ask HiGHS for the best choice.
+    """Ask HiGHS for the best choice of open options beside the sure ones.
 
     Returns
     -------
@@ -463,12 +496,17 @@ def _solve(
         Positions among the options, or None where it found nothing in time; and a
         proven upper bound of the net benefit, USD.
     """
+    sure, able = np.flatnonzero(is_sure), np.flatnonzero(is_open)
+    net = float(projection.net[sure].sum())
+    left = budget - float(projection.cost[sure].sum())
+    if not len(able):
+        return (sure if left >= -_ROUNDING else None), net
     _, whose = np.unique(options.patient_id[able], return_inverse=True)
     ones, columns = np.ones(len(able)), np.arange(len(able))
     rows = [sparse.csr_array((ones, (whose, columns)))]
     upper = [np.ones(rows[0].shape[0])]
     rows.append(sparse.csr_array(projection.cost[able][np.newaxis]))
-    upper.append(np.array([budget]))
+    upper.append(np.array([left]))
     for department, most in limits.items():
         is_of = (options.department_id[able] == department).astype(float)
         rows.append(sparse.csr_array(is_of[np.newaxis]))
@@ -482,16 +520,19 @@ def _solve(
             integrality=ones,
             bounds=optimize.Bounds(0, 1),
             constraints=constraints,
-            options={"time_limit": SECONDS, "mip_rel_gap": _GAP},
+            options={
+                "time_limit": SECONDS if limits else SECONDS_ALONE,
+                "mip_rel_gap": _GAP,
+            },
         )
     bound = found.mip_dual_bound
-    most_net = math.inf if bound is None else -float(bound)
+    most_net = math.inf if bound is None else net - float(bound)
     if found.x is None:
         return None, most_net
     chosen = able[found.x > 0.5]
-    if projection.cost[chosen].sum() > budget + _ROUNDING * len(chosen):
+    if projection.cost[chosen].sum() > left + _ROUNDING * len(chosen):
         return None, most_net
-    return chosen, most_net
+    return np.sort(np.r_[sure, chosen]), most_net
 
 
 @contextmanager
@@ -523,15 +564,11 @@ def _choice(
     projection: Projection,
     chosen: Integers,
     method: str,
-    most_net: float,
+    most_net: float = 0.0,
+    next_net_per_dollar: float | None = None,
 ) -> Choice:
-    with np.errstate(divide="ignore"):
-        slopes = np.divide(
-            projection.net[chosen],
-            projection.cost[chosen],
-            out=np.full(len(chosen), np.inf),
-            where=projection.cost[chosen] > 0,
-        )
+    slopes = _slopes(projection.net[chosen], projection.cost[chosen])
     ranked = chosen[np.lexsort((options.patient_id[chosen], -slopes))]
     totals = _totals(options, projection, ranked)
-    return Choice(ranked, totals, method, max(most_net, totals.net))
+    most_net = max(most_net, totals.net)
+    return Choice(ranked, totals, method, most_net, next_net_per_dollar)

@@ -1,6 +1,7 @@
 """Whether it pays: pictures, and the same budget on a page and in `riskmart target`."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -9,7 +10,7 @@ import vl_convert
 from copies import Copy
 
 from python_scoring import warehouse
-from python_scoring.dashboard import pays, pays_pictures, what_if
+from python_scoring.dashboard import pays, pays_pictures, queries, what_if
 from python_scoring.dashboard.pictures import Picture
 from python_scoring.dashboard.reader import Reader, reading
 from python_scoring.readmission import budgets, targeting
@@ -203,40 +204,73 @@ def test_a_budget_buys_on_the_page_what_it_buys_in_target(
         options = budgets.read_options(conn, "BASELINE", window)
         assumed = budgets.read_assumptions(conn, scenario)
     projection = targeting.project(options, assumed)
-    row = what_if.scenarios(reader).set_index("scenario").to_dict("index")[scenario]
-
-    def on_page(budget: float) -> what_if.Outcome:
-        return what_if.outcome(
-            reader,
-            BASELINE,
-            window,
-            what_if.Assumptions(
-                budget,
-                success_multiplier=float(row["success_multiplier"]),
-                care_multiplier=float(row["care_multiplier"]),
-            ),
-        )
-
-    for budget in (10.0, 2_000.0, 20_000.0):
-        shown = on_page(budget)
+    for budget in (0.0, 10.0, 2_000.0, 20_000.0, 1e9):
+        shown = what_if.outcome(reader, BASELINE, window, budget, assumed)
         best = targeting.best(options, projection, budget)
-        assert shown.net <= best.totals.net + 1e-6
-        # What the page says that no list can do better than, none does.
-        assert best.totals.net <= shown.most_net + 1e-6
-        assert shown.cost <= budget
+        np.testing.assert_array_equal(
+            shown.people["patient_id"], options.patient_id[best.chosen]
+        )
+        assert shown.choice.totals.net == pytest.approx(best.totals.net)
+        assert shown.choice.most_net == pytest.approx(best.most_net)
+        assert shown.choice.next_net_per_dollar == pytest.approx(
+            best.next_net_per_dollar
+        )
         assert shown.worthwhile == (projection.net > 0).sum()
-    # Where the budget ends with a person, there is nothing to choose better.
-    exact = targeting.best(options, projection, shown.cost).totals
-    again = on_page(shown.cost + 1e-6)
-    assert again.people == shown.people > 10
-    assert (again.cost, again.savings) == (shown.cost, shown.savings)
-    np.testing.assert_allclose(
-        [exact.cost, exact.savings, exact.net],
-        [shown.cost, shown.savings, shown.net],
-        rtol=1e-6,
+        assert shown.people["spent"].max() <= budget or shown.people.empty
+    assert len(shown.people) == shown.worthwhile
+    assert shown.full_net == pytest.approx(best.totals.net)
+
+
+def test_who_may_not_know_people_gets_the_same_list_without_them(
+    reader: Reader,
+) -> None:
+    """Whatever order the rows come in."""
+    financial = reader.columns["financial_projections"] - {"patient_id", "success_rate"}
+    blind = replace(
+        reader, columns={**reader.columns, "financial_projections": financial}
     )
-    everybody = targeting.best(options, projection, 1e9).totals
-    full = on_page(1e9)
-    assert (full.people, full.cost) == (everybody.patients, everybody.cost)
-    assert full.net == pytest.approx(everybody.net, rel=1e-9)
-    assert full.most_net == full.net == full.full_net
+    named, unnamed = (
+        what_if.outcome(one, BASELINE, "60_day", 30_000, targeting.Assumptions())
+        for one in (reader, blind)
+    )
+    assert "patient_id" not in unnamed.people
+    assert unnamed.choice.totals.net == pytest.approx(named.choice.totals.net)
+    assert what_if.named(blind, unnamed.people) is unnamed.people
+    assert len(what_if.named(reader, named.people)) == len(named.people) > 50
+
+
+def test_the_curve_ends_with_everybody_who_pays(reader: Reader) -> None:
+    found = what_if.outcome(reader, BASELINE, "30_day", 500.0, targeting.Assumptions())
+    first, last = found.curve.iloc[0], found.curve.iloc[-1]
+    assert list(first) == [0, 0, 0, 0]
+    assert last["people"] == found.worthwhile
+    assert (last["spent"], last["net"]) == pytest.approx(
+        (found.full_cost, found.full_net)
+    )
+    assert found.curve["people"].is_monotonic_increasing
+    assert (found.curve["net"].diff().dropna() > 0).all()
+
+
+# The target list, where names are withheld.
+
+
+def test_the_list_has_one_order_for_who_may_not_know_people(reader: Reader) -> None:
+    """By all that is seen of a row, and nothing that is not."""
+    seen = reader.columns["positive_roi_patients"] - {"patient_id", "patient_uuid"}
+    blind = replace(reader, columns={**reader.columns, "positive_roi_patients": seen})
+    for sort in queries.SORTS.values():
+        for is_descending in (True, False):
+            filters = queries.Filters(sort=sort, is_descending=is_descending)
+            given = (BASELINE, "30_day", filters)
+            found = queries.targets(blind, *given, 1_000)
+            pages = [queries.targets(blind, *given, 200, at) for at in (0, 200, 400)]
+            pd.testing.assert_frame_equal(
+                pd.concat(pages, ignore_index=True), found.head(600)
+            )
+            assert not {"patient_id", "patient_uuid"} & set(found)
+            ties = found.groupby(sort, sort=False)["net_benefit"]
+            assert ties.apply(lambda one: one.is_monotonic_decreasing).all()
+    # of the prices there are but a handful: ties go on by the next column
+    order = filters.order(["net_benefit desc", *queries._SHOWN_OF_TARGETS])
+    assert "patient" not in order
+    assert set(queries._SHOWN_OF_TARGETS) <= seen

@@ -56,6 +56,12 @@ def layer(node: Node) -> str:
     return node["fqn"][1]
 
 
+def reading_layer(node: Node) -> str:
+    """Layer whose parents a model may read: of an ephemeral one, that of marts."""
+    is_part = node["config"]["materialized"] == "ephemeral"
+    return "marts" if is_part else layer(node)
+
+
 def is_mart(node: Node) -> bool:
     return layer(node) == "marts"
 
@@ -87,14 +93,19 @@ def schema_fault(model: Node) -> str | None:
 
 
 def direction_fault(model: Node) -> str | None:
-    """Staging reads sources and seeds; the others only models from below, or seeds."""
+    """Staging reads sources and seeds; the others only models from below, or seeds.
+
+    An ephemeral model is part of a mart's SQL: it reads what marts read, and none but
+    marts read it.
+    """
+    own = reading_layer(model)
     for parent in model["depends_on"]["nodes"]:
         kind, _, *path = parent.split(".")
         if kind == "source" and layer(model) != "staging":
             return f"reads {parent}"
         if kind == "model":
             above = LAYERS.index(model["parent_layers"][path[0]])
-            if layer(model) == "staging" or above > LAYERS.index(layer(model)):
+            if own == "staging" or above > LAYERS.index(own):
                 return f"reads {parent}"
     return None
 
@@ -236,7 +247,7 @@ RULES: list[Callable[[Node], str | None]] = [
 
 
 def add_layers(models: Iterable[dict[str, Any]]) -> None:
-    layers = {model["name"]: layer(model) for model in models}
+    layers = {model["name"]: reading_layer(model) for model in models}
     for model in models:
         model["parent_layers"] = layers
 
@@ -287,6 +298,13 @@ BAD: list[tuple[Callable[[Node], str | None], dict[str, Any]]] = [
     (
         direction_fault,
         {"fqn": _INTERMEDIATE, "depends_on": {"nodes": ["model.riskmart.visits"]}},
+    ),
+    (
+        direction_fault,
+        {
+            **{"fqn": _INTERMEDIATE, "parent_layers": {"int_part": "marts"}},
+            "depends_on": {"nodes": ["model.riskmart.int_part"]},
+        },
     ),
     (file_fault, {"patch_path": "riskmart://models/marts/core/core.yml"}),
     (file_fault, {"patch_path": None}),

@@ -156,14 +156,17 @@ def test_a_report_fits_its_paper(shown: Copy, riskmart: Run, tmp_path: Path) -> 
         (["--org", "NOWHERE"], "--org NOWHERE: riskmart (past every policy) sees"),
         (["--user", "no_such_login"], 'role "no_such_login" does not exist'),
         (["--user", "try_auditor"], "may not read organizations"),
+        (["--user", "try_plain"], "(no role of riskmart) may not read organizations"),
         (["--output", "/nowhere/report.html"], "/nowhere is not a folder"),
     ],
 )
 def test_what_cannot_be_reported_is_said(
     shown: Copy, riskmart: Run, options: list[str], words: str
 ) -> None:
+    shown.execute("create role try_plain login")
     done = riskmart("report", *options)
-    assert done.code != 0
+    shown.execute("drop role try_plain")
+    assert done.code == 2
     assert words in " ".join(done.err.split())
 
 

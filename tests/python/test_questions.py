@@ -105,7 +105,7 @@ READ: dict[int, tuple[Callable[[Look], str], Callable[[object], str]]] = {
     3: (_last_of("Net benefit by department"), str),
     4: (_first(".rm-table tbody a"), str),
     5: (_cell("Why this score", "1", "reason"), str),
-    6: (_metric("People reached"), _whole),
+    6: (_metric("ROI of the next dollar"), lambda value: f"{_whole(value)} %"),
     # The first row of a window is the conservative scenario's.
     7: (_cell("Net benefit by scenario", "30 days", "net benefit"), _dollars),
     8: (lambda look: _metric("above 95 %")(look).split()[0], _whole),

@@ -154,6 +154,9 @@ def test_frontier_is_what_the_list_for_its_budgets_is(base: Copy) -> None:
     )
     with connect() as conn:
         options = budgets.read_options(conn, "BASELINE")
+    assert len(np.unique(options.patient_id)) < base.value(
+        "select count(*) from marts.patients where organization_id = 1"
+    )
     projection = targeting.project(options)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(targeting, "MOST_EXACT", 0)
@@ -166,3 +169,30 @@ def test_frontier_is_what_the_list_for_its_budgets_is(base: Copy) -> None:
     budget, _, savings = rows[12]
     choice = targeting.best(options, projection, budget)
     assert choice.totals.savings == pytest.approx(savings, rel=1e-5)
+
+
+def test_risk_blind_is_a_walk_down_the_list_by_annual_cost(base: Copy) -> None:
+    """At every budget, the last patient in part; but for who shares ten dollars."""
+    rows = base.rows(
+        "select budget, total_intervention_cost, total_net_benefit, net_benefit_margin"
+        " from marts.targeting_frontier where targeting_strategy = 'risk_blind'"
+        " and organization_id = 1 order by budget_step"
+    )
+    with connect() as conn:
+        options = budgets.read_options(conn, "BASELINE")
+    projection = targeting.project(options)
+    inside = targeting.one_window(options, projection)
+    walk = inside[
+        np.lexsort((options.patient_id[inside], -options.window_cost[inside]))
+    ]
+    spent, saved = (
+        np.r_[0, np.cumsum(one[walk])] for one in (projection.cost, projection.savings)
+    )
+    for budget, cost, net, margin in rows:
+        assert cost == pytest.approx(min(budget, spent[-1]))
+        walked = np.interp(cost, spent, saved) - cost
+        assert abs(net - walked) <= margin + 1e-6 * saved[-1]
+    nets, margins = (np.array([row[at] for row in rows]) for at in (2, 3))
+    assert (margins <= 0.02 * nets).all()
+    assert (margins == 0).mean() > 0.5
+    assert (margins > 0).any()

@@ -136,13 +136,7 @@ def test_no_return_is_certain(base: Copy, riskmart: Run) -> None:
 
 
 def test_an_organization_of_controls_alone_is_told(clone: Copy, riskmart: Run) -> None:
-    clone.execute(
-        "insert into candidate.programme_holdout (patient_id, patient_uuid,"
-        " organization_id, department_id, risk_tier, holdout_draw, is_control)"
-        " select patient_id, patient_uuid, organization_id, department_id, 1, 0, true"
-        " from candidate.patients"
-        " on conflict (patient_id) do update set is_control = true"
-    )
+    clone.execute("update candidate.financial_projections set is_control = true")
     clone.published()
     done = riskmart("target", "--org", "BASELINE", "--budget", "5")
     assert done.code == 2

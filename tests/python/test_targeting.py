@@ -112,7 +112,7 @@ def test_without_a_solver_it_is_best_where_a_step_ends_and_near_it_elsewhere(
 
 
 def _end_of_steps(options: Options, budget: float) -> float:
-    order, _ = targeting._steps(options, targeting.project(options), budget)
+    order = targeting._steps(options, targeting.project(options))
     spent = np.cumsum(order.cost)
     return float(spent[np.searchsorted(spent, budget) - 1])
 
@@ -150,6 +150,44 @@ def test_nobody_who_knows_less_brings_more(seed: int) -> None:
             assert blind.totals.net <= most.net + 1e-6
             assert random.net <= most.net + 1e-6
             assert max(blind.totals.cost, random.cost) <= budget + 1e-6
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_what_is_left_out_of_question_is_in_no_better_list(seed: int) -> None:
+    """The solver is asked of few, and finds what it finds when asked of all."""
+    options = people(60, seed)
+    projection = targeting.project(options)
+    everybody = np.ones(len(options), bool)
+    for budget in (900.0, 5000.0, 12_345.0):
+        order = targeting._steps(options, projection)
+        price = targeting._price_of_money(order, budget)
+        assert price is not None
+        lost, most = targeting._losses(options, projection, budget, price)
+        greedy = targeting._greedy(options, projection, order, budget, {})
+        net = float(projection.net[greedy].sum())
+        sure, is_open = targeting._in_question(options, lost, everybody, most - net)
+        assert is_open.sum() < 0.5 * len(options)
+        few, _ = targeting._solve(options, projection, sure, is_open, budget, {})
+        every, _ = targeting._solve(
+            options, projection, ~everybody, everybody, budget, {}
+        )
+        assert few is not None
+        assert every is not None
+        assert max(net, projection.net[few].sum()) == pytest.approx(
+            projection.net[every].sum(), rel=2e-6
+        )
+
+
+def test_the_next_dollar_is_a_part_of_the_next_step() -> None:
+    options = people(60, 8)
+    projection = targeting.project(options)
+    order = targeting._steps(options, projection)
+    ends = np.cumsum(order.cost)
+    at_end = targeting.best(options, projection, float(ends[20]))
+    assert at_end.next_net_per_dollar == pytest.approx(order.slope[21])
+    within = targeting.best(options, projection, float(ends[20]) + 1)
+    assert within.next_net_per_dollar == pytest.approx(order.slope[21])
+    assert targeting.best(options, projection, 1e9).next_net_per_dollar is None
 
 
 def test_random_is_the_mean_over_orders() -> None:

@@ -12,6 +12,12 @@ patients as (
 
 ),
 
+arms as (
+
+    select * from {{ ref('int_holdout_arms') }}
+
+),
+
 roi_rates as (
 
     select * from {{ ref('int_roi_rates') }}
@@ -37,6 +43,7 @@ windowed as (
         predictions.prediction_window,
         predictions.organization_id,
         predictions.risk_tier,
+        arms.is_control,
         patients.annual_cost,
         roi_rates.success_rate,
         roi_rates.intervention_cost,
@@ -45,6 +52,8 @@ windowed as (
     from predictions
 
     inner join patients on predictions.patient_id = patients.patient_id
+
+    inner join arms on predictions.patient_id = arms.patient_id
 
     inner join roi_rates
         on
@@ -93,6 +102,7 @@ final as (
         least(greatest(returned.roi_percent, 0), 100) as roi_percent_capped,
         categories.roi_category,
         returned.net_benefit > 0 as is_positive_roi,
+        returned.is_control,
         rule_version.rule_version,
         {{ run_timestamp() }} as calculated_at
 

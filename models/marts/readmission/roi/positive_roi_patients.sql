@@ -30,12 +30,6 @@ patients as (
 
 ),
 
-holdout as (
-
-    select * from {{ ref('programme_holdout') }}
-
-),
-
 final as (
 
     select
@@ -54,7 +48,7 @@ final as (
         predictions.reason_1,
         predictions.reason_2,
         predictions.reason_3,
-        holdout.is_control
+        projections.is_control
 
     from projections
 
@@ -64,8 +58,6 @@ final as (
             and projections.prediction_window = predictions.prediction_window
 
     inner join patients on projections.patient_id = patients.patient_id
-
-    inner join holdout on projections.patient_id = holdout.patient_id
 
 )
 

@@ -1,7 +1,5 @@
-{#- How much of a priority the budget reaches. -#}
-{%- set share %}least(
-                greatest((budgets.budget - queue.spend_before) / queue.spend, 0), 1
-            ){% endset -%}
+{#- How much of the last priority the budget reaches. -#}
+{%- set share = "least((located.money - queue.spend_before) / queue.spend, 1)" -%}
 with
 
 current_loads as (
@@ -18,57 +16,9 @@ grid as (
 
 ),
 
-sums as (
-
-    select * from {{ ref('targeting_sums') }}
-
-),
-
--- Who does not look at each patient takes one window for all: where all net the most.
-window_ranks as (
-
-    select
-        organization_id,
-        prediction_window,
-        row_number() over (
-            partition by organization_id
-            order by
-                sum(total_expected_savings - total_intervention_cost) desc,
-                prediction_window asc
-        ) as window_rank
-
-    from sums
-
-    where targeting_strategy = 'random'
-
-    group by organization_id, prediction_window
-
-),
-
 queue as (
 
-    select
-        sums.organization_id,
-        sums.targeting_strategy,
-        sums.priority_bin,
-        sum(sums.new_patient_count) as patient_count,
-        sum(sums.total_intervention_cost) as spend,
-        sum(sums.total_expected_savings) as savings,
-        sum(sum(sums.total_intervention_cost)) over (
-            partition by sums.organization_id, sums.targeting_strategy
-            order by sums.priority_bin desc
-        ) - sum(sums.total_intervention_cost) as spend_before
-
-    from sums
-
-    inner join window_ranks
-        on
-            sums.organization_id = window_ranks.organization_id
-            and sums.prediction_window = window_ranks.prediction_window
-
-    where window_ranks.window_rank = 1 or sums.targeting_strategy = 'best'
-
-    group by sums.organization_id, sums.targeting_strategy, sums.priority_bin
+    select * from {{ ref('int_targeting_queue') }}
 
 ),
 
@@ -77,6 +27,7 @@ budgets as (
     select
         current_loads.organization_id,
         grid.budget_step,
+        max(grid.least_net_per_dollar) as least_net_per_dollar,
         coalesce(sum(queue.spend), 0) as budget
 
     from current_loads
@@ -95,33 +46,80 @@ budgets as (
 
 ),
 
--- At one priority any order is as good: part of the money does the same part of it.
-spent as (
+-- Budgets among the priorities, by money: each comes to the last priority before it.
+money_order as (
+
+    select
+        organization_id,
+        targeting_strategy,
+        priority_bin,
+        spend_before as money,
+        cast(null as smallint) as budget_step,
+        cast(null as {{ type_double() }}) as least_net_per_dollar
+
+    from queue
+
+    union all
 
     select
         budgets.organization_id,
         grid.targeting_strategy,
-        grid.budget_step,
-        max(grid.least_net_per_dollar) as least_net_per_dollar,
-        budgets.budget,
-        coalesce(sum(queue.patient_count * {{ share }}), 0) as patient_count,
-        coalesce(sum(queue.spend * {{ share }}), 0) as spend,
-        coalesce(sum(queue.savings * {{ share }}), 0) as savings
+        cast(null as integer) as priority_bin,
+        budgets.budget as money,
+        budgets.budget_step,
+        budgets.least_net_per_dollar
 
     from budgets
 
     inner join grid on budgets.budget_step = grid.budget_step
 
+),
+
+located as (
+
+    select
+        *,
+        min(priority_bin) over (
+            partition by organization_id, targeting_strategy
+            order by money asc, budget_step asc nulls last
+            rows between unbounded preceding and current row
+        ) as last_bin
+
+    from money_order
+
+),
+
+spent as (
+
+    select
+        located.organization_id,
+        located.targeting_strategy,
+        located.budget_step,
+        located.least_net_per_dollar,
+        located.money as budget,
+        coalesce(queue.patients_before + {{ share }} * queue.patient_count, 0)
+            as patient_count,
+        coalesce(queue.spend_before + {{ share }} * queue.spend, 0)
+            as total_intervention_cost,
+        coalesce(queue.savings_before + {{ share }} * queue.savings, 0)
+            as total_expected_savings,
+        case
+            when
+                located.targeting_strategy = 'risk_blind'
+                and queue.patient_count > 1 and {{ share }} < 1
+                then queue.savings * greatest({{ share }}, 1 - {{ share }})
+            else 0
+        end as net_benefit_margin
+
+    from located
+
     left join queue
         on
-            budgets.organization_id = queue.organization_id
-            and grid.targeting_strategy = queue.targeting_strategy
+            located.organization_id = queue.organization_id
+            and located.targeting_strategy = queue.targeting_strategy
+            and located.last_bin = queue.priority_bin
 
-    group by
-        budgets.organization_id,
-        budgets.budget,
-        grid.targeting_strategy,
-        grid.budget_step
+    where located.budget_step is not null
 
 ),
 
@@ -134,10 +132,12 @@ final as (
         least_net_per_dollar,
         budget,
         patient_count,
-        spend as total_intervention_cost,
-        savings as total_expected_savings,
-        savings - spend as total_net_benefit,
-        100 * (savings - spend) / nullif(spend, 0) as roi_percent,
+        total_intervention_cost,
+        total_expected_savings,
+        total_expected_savings - total_intervention_cost as total_net_benefit,
+        net_benefit_margin,
+        100 * (total_expected_savings - total_intervention_cost)
+        / nullif(total_intervention_cost, 0) as roi_percent,
         case
             when max(budget) over (partition by organization_id) > 0
                 then 'somebody''s projected return is positive'

@@ -9,7 +9,7 @@ projections as (
 
     select * from {{ ref('financial_projections') }}
 
-    where is_positive_roi
+    where is_positive_roi and not is_control
 
 ),
 

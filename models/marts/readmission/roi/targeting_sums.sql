@@ -4,6 +4,8 @@ projections as (
 
     select * from {{ ref('financial_projections') }}
 
+    where not is_control
+
 ),
 
 steps as (
@@ -19,10 +21,8 @@ groups as (
         organization_id,
         prediction_window,
         risk_tier,
-        case
-            when annual_cost >= 1 then {{ quarter_doublings('annual_cost', 0, 80) }}
-            else -1
-        end as cost_bin,
+        -- fine enough that hardly anybody shares one where costs are high
+        cast(floor(annual_cost / 10) as integer) as cost_bin,
         count(*) as patient_count,
         sum(intervention_cost) as total_intervention_cost,
         sum(expected_savings) as total_expected_savings
