@@ -6,6 +6,7 @@ from math import ceil
 import numpy as np
 
 from python_scoring import ledger, reasons
+from python_scoring.drift import Binning
 from python_scoring.in_database import hashing
 from python_scoring.in_database.dialect import Dialect
 from python_scoring.in_database.terms import contribution, literal
@@ -13,6 +14,18 @@ from python_scoring.readmission import features
 from python_scoring.readmission.additive import AdditiveHazards
 
 NAMES = features.FEATURE_NAMES
+
+_RANKS = range(1, ledger.REASONS + 1)
+# As `scores` gives them.
+LEDGER_COLUMNS = ", ".join(
+    [
+        "batch_id, patient_id, window_days, features_hash, score",
+        *(
+            f"reason_{rank}_feature_id, reason_{rank}_contribution, reason_{rank}_value"
+            for rank in _RANKS
+        ),
+    ]
+)
 
 
 def people(dialect: Dialect, source: str, latest: str, *, rescore: bool) -> str:
@@ -28,9 +41,7 @@ def people(dialect: Dialect, source: str, latest: str, *, rescore: bool) -> str:
     latest
         The query of each person's newest row, as `ledger.latest` writes it.
     """
-    columns = ", ".join(
-        f"cast(patients.{name} as double precision) as {name}" for name in NAMES
-    )
+    columns = ", ".join(f"{_double(f)} as {f.name}" for f in features.FEATURES)
     named = ", ".join(f"patients.{name}" for name in NAMES)
     is_new = (
         "coalesce(latest.is_in_force, 0) = 0"
@@ -57,6 +68,30 @@ def people(dialect: Dialect, source: str, latest: str, *, rescore: bool) -> str:
         from patients
         inner join hashed on patients.patient_id = hashed.patient_id
         left join latest on patients.patient_id = latest.patient_id""",
+    )
+
+
+def _double(feature: features.Feature) -> str:
+    value = f"cast(patients.{feature.name} as double precision)"
+    # NaN is missing too, as it is to Python.
+    return f"nullif({value}, 'NaN'::float8)" if feature.is_nullable else value
+
+
+def unfit(source: str) -> str:
+    """Write the query of the first person with a feature that no model takes.
+
+    Columns patient_id and the 27 features.
+    """
+    faults = " or ".join(
+        f"{f.name} in ('infinity'::float8, '-infinity'::float8)"
+        if f.is_nullable
+        else f"{f.name} is null or {f.name}"
+        " in ('infinity'::float8, '-infinity'::float8, 'NaN'::float8)"
+        for f in features.FEATURES
+    )
+    return (
+        f"select patient_id, {', '.join(NAMES)} from {source} where {faults}"
+        " order by patient_id limit 1"
     )
 
 
@@ -87,13 +122,12 @@ def scores(
         "attributed": _attributed(hazard_count),
         **_ranked(),
     }
-    ranks = range(1, ledger.REASONS + 1)
     columns = ", ".join(
         f"cast(feature_{rank} as smallint) as reason_{rank}_feature_id,"
         f" {_pick(f'feature_{rank}', 'phi')} as reason_{rank}_contribution,"
         f" coalesce({_pick(f'feature_{rank}', 'x')}, 'NaN'::float8)"
         f" as reason_{rank}_value"
-        for rank in ranks
+        for rank in _RANKS
     )
     return _chain(
         dialect,
@@ -104,6 +138,52 @@ def scores(
             {columns}
         from rank_{ledger.REASONS}""",
     )
+
+
+def kept_features(source: str, batch_id: int) -> str:
+    """Write the query of what was scored, as `raw.scored_features` keeps it."""
+    columns = ", ".join(
+        f"coalesce({f.name}, 'NaN'::float8) as {f.name}" if f.is_nullable else f.name
+        for f in features.FEATURES
+    )
+    return (
+        f"select cast({int(batch_id)} as bigint) as batch_id, patient_id, {columns}"
+        f" from {source} where is_unscored"
+    )
+
+
+def counts(
+    binnings: Mapping[str, Binning],
+    window_days: Sequence[int],
+    source: str,
+    newest: str,
+) -> str:
+    """Write the query of how many people are in each bin, a row per load.
+
+    Columns load_id and, in order of the binnings, one for each of their bins.
+
+    Parameters
+    ----------
+    newest
+        The query of each person's newest scores, as `ledger.newest_scores` writes it.
+    """
+    windows = ", ".join(
+        f"max(newest.score) filter (where newest.window_days = {int(days)})"
+        f" as score_{int(days)}"
+        for days in window_days
+    )
+    bins = ", ".join(
+        f"count(*) filter (where {condition})"
+        for name, binning in binnings.items()
+        for condition in binning.conditions(name)
+    )
+    return f"""
+        with newest as ({newest}),
+        risks as (select patient_id, {windows} from newest group by patient_id)
+        select load_id, {bins}
+        from {source} as people
+        inner join risks on people.patient_id = risks.patient_id
+        group by load_id"""
 
 
 def _chain(dialect: Dialect, parts: Mapping[str, str], final: str) -> str:
@@ -249,7 +329,7 @@ def _ranked() -> dict[str, str]:
     """Find the weightiest feature, then the weightiest of the rest, and so on."""
     ids = [f.feature_id for f in features.FEATURES]
     made, before, found = {}, "attributed", ""
-    for rank in range(1, ledger.REASONS + 1):
+    for rank in _RANKS:
         left = {i: f"abs(phi{i})" for i in ids}
         if found:
             left = {
