@@ -594,9 +594,15 @@ def replay(
 
     with ready_warehouse() as conn, err.status("replaying"):
         same = replaying.replay(conn, batch)
+    agreement = f"the same to the bit (SHA-256 {same.replayed_sha256})"
+    if same.recorded_sha256 != same.replayed_sha256:
+        agreement = (
+            "the same as was scored in the database but for the last digits, "
+            f"{same.largest_difference:.0e} at most"
+        )
     out.print(
         f"Batch {same.batch_id}: {same.rows:,} rows scored again by "
-        f"{same.model_version}, the same to the bit (SHA-256 {same.replayed_sha256})."
+        f"{same.model_version}, {agreement}."
     )
 
 

@@ -217,11 +217,13 @@ def _summed(hazards: AdditiveHazards) -> str:
 
 
 def _risks(hazard_count: int) -> str:
-    """p_w = p_(w-1) + (1 - p_(w-1)) h_w, written out."""
+    """Write p_w = p_(w-1) + (1 - p_(w-1)) h_w out."""
     columns, risk = [], ""
     for hazard in range(1, hazard_count + 1):
         chance = f"1.0::float8 / (1.0::float8 + exp(-eta_{hazard}))"
-        risk = f"({chance} * (1.0::float8 - {risk}) + {risk})" if risk else f"({chance})"
+        risk = (
+            f"({chance} * (1.0::float8 - {risk}) + {risk})" if risk else f"({chance})"
+        )
         columns.append(f"{risk} as risk_{hazard}")
     return f"select *, {', '.join(columns)} from summed"
 
@@ -290,9 +292,11 @@ def _pieces(hazards: AdditiveHazards) -> str:
 
 
 def _by_window(window_days: Sequence[int]) -> str:
-    """A row per person and window, with the weight of each hazard in it."""
+    """Write a row per person and window, with the weight of each hazard in it."""
     numbers = range(1, len(window_days) + 1)
-    rows = ", ".join(f"({w}, {int(d)})" for w, d in zip(numbers, window_days, strict=True))
+    rows = ", ".join(
+        f"({w}, {int(d)})" for w, d in zip(numbers, window_days, strict=True)
+    )
     risk = " ".join(f"when {w} then risk_{w}" for w in numbers)
     weights = ["case windows.number when 1 then 1.0::float8" + _weights(1, numbers)]
     weights += [f"case windows.number{_weights(k, numbers)}" for k in numbers[1:]]
