@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+import psycopg
+
 _LOW = 0xFFFFFFFF
 
 
@@ -105,3 +107,8 @@ DUCKDB = Dialect(
     xor="xor({}, {})",
     wide="ubigint",
 )
+
+
+def of(conn: object) -> Dialect:
+    """Tell what a connection's engine speaks."""
+    return POSTGRES if isinstance(conn, psycopg.Connection) else DUCKDB

@@ -6,8 +6,7 @@ import numpy as np
 
 from python_scoring import drift, ledger
 from python_scoring.errors import BadInput
-from python_scoring.in_database import statements
-from python_scoring.in_database.dialect import POSTGRES
+from python_scoring.in_database import dialect, statements
 from python_scoring.readmission import features
 from python_scoring.readmission.additive import AdditiveHazards
 from python_scoring.readmission.horizons import HORIZON_DAYS
@@ -44,12 +43,12 @@ def score_unscored(
         Somebody's feature is missing or not finite where it must be.
     """
     latest = ledger.latest(features.TARGET, model_version, HORIZON_DAYS[0])
+    spoken = dialect.of(conn)
     people = statements.people(
-        POSTGRES, features.PATIENT_FEATURES, latest, rescore=rescore
+        spoken, features.PATIENT_FEATURES, latest, rescore=rescore
     )
-    conn.execute(
-        f"create temporary table {_PEOPLE} on commit drop as {people}".encode()
-    )
+    # Left behind by nobody: an error takes it back with all else.
+    conn.execute(f"create temporary table {_PEOPLE} as {people}".encode())
     conn.execute(f"analyze {_PEOPLE}".encode())
     _check(conn)
     row = conn.execute(
@@ -81,7 +80,7 @@ def _write(conn: Connection, model_version: str, hazards: AdditiveHazards) -> in
     batch_id = ledger.open_batch(
         conn, features.TARGET, model_version, scored_in=ledger.DATABASE
     )
-    rows = statements.scores(POSTGRES, hazards, HORIZON_DAYS, _PEOPLE, batch_id)
+    rows = statements.scores(dialect.of(conn), hazards, HORIZON_DAYS, _PEOPLE, batch_id)
     kept = statements.kept_features(_PEOPLE, batch_id)
     added = conn.execute(
         f"insert into raw.predictions ({statements.LEDGER_COLUMNS}) {rows}".encode()

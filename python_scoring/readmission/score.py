@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 from python_scoring import artifacts, drift, ledger, reasons, registry, warehouse
 from python_scoring.audit import store as trail
 from python_scoring.errors import BadInput
-from python_scoring.in_database import choice, curves, scoring
-from python_scoring.in_database.dialect import POSTGRES
+from python_scoring.in_database import choice, curves, dialect, scoring
 from python_scoring.readmission import features
 from python_scoring.readmission.additive import AdditiveHazards, Floats
 from python_scoring.readmission.horizons import HORIZON_DAYS, cumulative_risk
@@ -77,7 +76,7 @@ def score(
         model = registry.champion(conn, features.TARGET)
         if model is None:
             raise BadInput("score: no model in force; run `riskmart train` first")
-        way = way or choice.faster(POSTGRES.name, _count_current(conn))
+        way = way or choice.faster(dialect.of(conn).name, _count_current(conn))
         tally = drift.tally(conn, model.model_version)
         write = _in_database if way == ledger.DATABASE else _in_python
         result = write(conn, model, tally, rescore)

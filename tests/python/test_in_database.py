@@ -327,7 +327,8 @@ def test_a_model_comes_back_from_its_rows_to_the_bit(exported: Exported) -> None
         " where feature_id = 7 and hazard = 2 and place = 1",
         "update raw.model_curves set lies_at = 0.1 where feature_id = 22 and place = 1",
         "delete from raw.model_curves where feature_id = 9",
-        "delete from raw.model_curves where feature_id = 4 and hazard = 1 and place > 2",
+        "delete from raw.model_curves"
+        " where feature_id = 4 and hazard = 1 and place > 2",
         "delete from raw.model_curves where hazard = 3",
         "insert into raw.model_curves select model_version, 28, hazard, part, place,"
         " lies_at, log_odds from raw.model_curves where feature_id = 2",
