@@ -166,15 +166,18 @@ def _verdicts(timings: list[Timing], engine: str) -> Iterator[str]:
         of_way = [t for t in timings if t.way == way]
         if len({t.people for t in of_way}) > 1:
             people = [t.people / 1e6 for t in of_way]
-            slope, fixed = np.polyfit(people, [t.everyone for t in of_way], 1)
-            yield f"{engine}, {way}: {fixed:.2f} s, and {slope:.1f} s a million people"
+            slope, fixed = np.polyfit(people, [t.processor for t in of_way], 1)
+            yield (
+                f"{engine}, {way}: {fixed:.2f} s of the processor, and {slope:.1f} s"
+                " a million people"
+            )
     for people in dict.fromkeys(t.people for t in timings):
-        seconds = {t.way: t.everyone for t in timings if t.people == people}
+        seconds = {t.way: t.processor for t in timings if t.people == people}
         found = min(seconds, key=lambda way: seconds[way])
         ratio = max(seconds.values()) / seconds[found]
         picked = choice.faster(engine, people)
         yield (
-            f"{engine}, {people:,}: {found} is {ratio:.1f} times as fast; "
+            f"{engine}, {people:,}: {found} takes {1 / ratio:.0%} of the other's; "
             f"riskmart picks {picked}"
         )
 

@@ -7,6 +7,7 @@ import pytest
 from conftest import Run
 from copies import Copy
 
+from benchmarks import scoring as benchmark
 from python_scoring import config, ledger, warehouse
 from python_scoring.errors import BadInput, GateFailed
 from python_scoring.in_database import choice
@@ -236,3 +237,19 @@ def test_the_faster_way_is_the_default(
     with warehouse.connect(autocommit=True) as conn:
         assert score.score(conn).scored_in == DATABASE
     assert asked == [("postgresql", 3000)]
+
+
+def test_the_benchmark_times_both_ways(clone: Copy) -> None:
+    timings = list(benchmark.measure([3000, 3300], 1))
+    of_server = [t for t in timings if t.engine == "postgresql"]
+    assert [(t.people, t.way) for t in of_server] == [
+        (people, way) for people in (3000, 3300) for way in (PYTHON, DATABASE)
+    ]
+    assert all(min(t.everyone, t.processor) > 0 for t in timings)
+    # The last of them scored everyone there was.
+    assert clone.rows(
+        "select row_count, scored_in from raw.prediction_batches order by batch_id"
+    ) == [(9900, DATABASE)]
+    table = benchmark.markdown(timings)
+    assert "| postgresql | 3,300 | database |" in table
+    assert "postgresql, 3,300: " in table
