@@ -607,15 +607,26 @@ def score(
     rescore: Annotated[
         bool, typer.Option(help="Score everyone, whether or not anything changed.")
     ] = False,
+    in_database: Annotated[
+        bool | None,
+        typer.Option(
+            "--in-database/--in-python",
+            help="By SQL from the model's table, or by numpy from its file; the"
+            " faster one by default.",
+        ),
+    ] = None,
 ) -> None:
     """Score current patients whose score is missing or out of date."""
+    from python_scoring import ledger
     from python_scoring.readmission import score as scoring
 
+    ways = {None: None, True: ledger.DATABASE, False: ledger.PYTHON}
     with in_turn("scoring") as conn, err.status("scoring"):
-        result = scoring.score(conn, rescore=rescore)
+        result = scoring.score(conn, rescore=rescore, way=ways[in_database])
+    where = "in the database" if result.scored_in == ledger.DATABASE else "in Python"
     out.print(
         f"{result.scored:,} of {result.patients:,} patients scored by "
-        f"{result.model_version}. `riskmart build` brings them to the marts."
+        f"{result.model_version}, {where}. `riskmart build` brings them to the marts."
     )
 
 
@@ -638,9 +649,15 @@ def replay(
 
     with ready_warehouse() as conn, err.status("replaying"):
         same = replaying.replay(conn, batch)
+    agreement = f"the same to the bit (SHA-256 {same.replayed_sha256})"
+    if same.recorded_sha256 != same.replayed_sha256:
+        agreement = (
+            "the same as was scored in the database but for the last digits, "
+            f"{same.largest_difference:.0e} at most"
+        )
     out.print(
         f"Batch {same.batch_id}: {same.rows:,} rows scored again by "
-        f"{same.model_version}, the same to the bit (SHA-256 {same.replayed_sha256})."
+        f"{same.model_version}, {agreement}."
     )
 
 

@@ -48,6 +48,19 @@ class Binning:
         ranges = pairwise(ends)
         return [none, *(("range", lower, upper) for lower, upper in ranges)]
 
+    def conditions(self, column: str) -> list[str]:
+        """Say in SQL which values of a column, null if missing, are in each bin."""
+        spelled = [f"'{bound!r}'::float8" for bound in self.bounds]
+        missing, known = f"{column} is null", f"{column} is not null"
+        if self.is_by_value:
+            each = [f"{column} = {value}" for value in spelled]
+            others = [f"{column} <> {value}" for value in spelled]
+            return [missing, *each, " and ".join([known, *others])]
+        from_ = [known, *(f"{column} >= {bound}" for bound in spelled)]
+        below = [*(f"{column} < {bound}" for bound in spelled), known]
+        ranges = zip(from_, below, strict=True)
+        return [missing, *(f"{lower} and {upper}" for lower, upper in ranges)]
+
     def count(self, column: Floats) -> NDArray[np.int64]:
         """Count the values (n,) of each bin, (m + 2,)."""
         missing = np.count_nonzero(np.isnan(column))

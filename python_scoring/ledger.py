@@ -14,6 +14,9 @@ from python_scoring.warehouse import Connection
 REASONS = 3
 SCORED_FEATURES = "raw.scored_features"
 
+# Where a batch was scored, as it is noted.
+PYTHON, DATABASE = "python", "database"
+
 
 @dataclass(frozen=True)
 class Scores:
@@ -119,6 +122,32 @@ def latest(target: str, model_version: str, window_days: int) -> str:
     )
 
 
+def newest_scores(target: str) -> str:
+    """Write the query of each patient's newest score in each window.
+
+    Columns patient_id, window_days and score, as readers see it.
+    """
+    return (
+        sql.SQL(
+            """
+            select distinct on (predictions.patient_id, predictions.window_days)
+                predictions.patient_id,
+                predictions.window_days,
+                predictions.score
+            from raw.predictions
+            inner join raw.visible_batches as prediction_batches using (batch_id)
+            where prediction_batches.target = {target}
+            order by
+                predictions.patient_id,
+                predictions.window_days,
+                predictions.batch_id desc
+            """
+        )
+        .format(target=sql.Literal(target))
+        .as_string()
+    )
+
+
 def latest_batch(conn: Connection, target: str, model_version: str) -> int | None:
     """Find the latest batch of a model, or None before the first."""
     row = conn.execute(
@@ -175,8 +204,12 @@ def append(
             if not len(chunk.patient_ids):
                 continue
             if batch_id is None:
-                batch_id = _open_batch(
-                    conn, target, model_version, intake_entry_id, expected
+                batch_id = open_batch(
+                    conn,
+                    target,
+                    model_version,
+                    intake_entry_id=intake_entry_id,
+                    row_count=expected,
                 )
             columns = rows_of(chunk, batch_id, window_days)
             rows += warehouse.copy_in(conn, "raw.predictions", columns)
@@ -184,31 +217,39 @@ def append(
         if batch_id is None:
             return None
         if intake_entry_id is None:
-            conn.execute(
-                "update raw.prediction_batches set row_count = %s where batch_id = %s",
-                (rows, batch_id),
-            )
-            # The marts are made from it next: no plan should guess how much there is.
-            warehouse.analyze(conn, "raw.predictions", "raw.prediction_batches")
+            close_batch(conn, batch_id, rows)
     return Batch(batch_id, rows)
 
 
-def _open_batch(
+def open_batch(
     conn: Connection,
     target: str,
     model_version: str,
-    intake_entry_id: int | None,
-    row_count: int,
+    *,
+    scored_in: str = PYTHON,
+    intake_entry_id: int | None = None,
+    row_count: int = 0,
 ) -> int:
+    """Enter a batch, to be closed in the same transaction, and return its number."""
     row = conn.execute(
         "insert into raw.prediction_batches"
-        " (target, model_version, scored_at, row_count, intake_entry_id)"
-        " values (%s, %s, now(), %s, %s) returning batch_id",
-        (target, model_version, row_count, intake_entry_id),
+        " (target, model_version, scored_at, row_count, intake_entry_id, scored_in)"
+        " values (%s, %s, now(), %s, %s, %s) returning batch_id",
+        (target, model_version, row_count, intake_entry_id, scored_in),
     ).fetchone()
     if row is None:
         raise RuntimeError("insert returning gave no row")
     return int(row[0])
+
+
+def close_batch(conn: Connection, batch_id: int, row_count: int) -> None:
+    """Note how many rows a batch has got."""
+    conn.execute(
+        "update raw.prediction_batches set row_count = %s where batch_id = %s",
+        (row_count, batch_id),
+    )
+    # The marts are made from it next: no plan should guess how much there is.
+    warehouse.analyze(conn, "raw.predictions", "raw.prediction_batches")
 
 
 def _keep_features(conn: Connection, chunk: Scores, batch_id: int) -> None:

@@ -203,6 +203,23 @@ from raw.model_registry
 where is_champion
 on conflict do nothing;
 
+-- What a model computes, hazard by hazard: what each feature adds to the log-odds.
+-- A curve has points at its knots and is straight between them; steps end at their
+-- edges, the value included, and the last has none; a code stands for itself. A
+-- point of the same part that is nowhere is for a missing value or an unknown code.
+create table if not exists raw.model_curves (
+    model_version text not null references raw.model_registry (model_version),
+    feature_id smallint not null,
+    hazard smallint not null,
+    part text not null check (part in ('curve', 'steps', 'code')),
+    -- 0 for a missing value or an unknown code, else from 1 in order of lies_at
+    place smallint not null check (place >= 0),
+    -- in the feature's unit; infinity for what is above the last edge
+    lies_at double precision check ((lies_at is null) = (place = 0)),
+    log_odds double precision not null,
+    primary key (model_version, feature_id, hazard, part, place)
+);
+
 -- The scoring ledger: append-only, one batch a run, one transaction a batch.
 create table if not exists raw.prediction_batches (
     batch_id bigint generated always as identity primary key,
@@ -528,7 +545,10 @@ create table if not exists raw.intake_steps (
 -- Scores that intake made say up to whom. A build reads those of before it began
 -- alone, so that all its parts go by the same; everybody else reads all.
 alter table raw.prediction_batches
-add column if not exists intake_entry_id bigint;
+add column if not exists intake_entry_id bigint,
+-- by which arithmetic; two agree but for the last digits
+add column if not exists scored_in text not null default 'python'
+check (scored_in in ('python', 'database'));
 create or replace view raw.visible_batches with (security_invoker = true) as
 select
     batch_id,

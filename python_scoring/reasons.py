@@ -9,13 +9,13 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 
-_NODES, _WEIGHTS = np.polynomial.legendre.leggauss(24)
-_NODES = (_NODES + 1.0) / 2.0
-_WEIGHTS = _WEIGHTS / 2.0
+NODES, WEIGHTS = np.polynomial.legendre.leggauss(24)
+NODES = (NODES + 1.0) / 2.0
+WEIGHTS = WEIGHTS / 2.0
 
 # The integrand's nearest pole lies pi / distance off the path. At 8 the error of
 # 24 nodes is below 1e-14, at 12 about 1e-10; a longer path is cut into pieces.
-_LONGEST_PIECE = 8.0
+LONGEST_PIECE = 8.0
 
 
 def path_weights(reference_eta: Floats, eta: Floats) -> Floats:
@@ -46,7 +46,7 @@ def path_weights(reference_eta: Floats, eta: Floats) -> Floats:
     step = np.ascontiguousarray(eta.T) - reference_eta[:, np.newaxis]
     start = np.repeat(reference_eta[:, np.newaxis], len(eta), axis=1)
     weights = _integral(start, step)
-    pieces = np.ceil(np.abs(step).max(axis=0, initial=0.0) / _LONGEST_PIECE)
+    pieces = np.ceil(np.abs(step).max(axis=0, initial=0.0) / LONGEST_PIECE)
     for count in np.unique(pieces[pieces > 1]):
         rows = np.flatnonzero(pieces == count)
         piece = step[:, rows] / count
@@ -68,7 +68,7 @@ def _integral(start: Floats, step: Floats) -> Floats:
     count = len(start)
     total = np.zeros((count, count, start.shape[1]))
     u, odds, over, hazard, term = np.empty((5, *start.shape))
-    for node, weight in zip(_NODES, _WEIGHTS, strict=True):
+    for node, weight in zip(NODES, WEIGHTS, strict=True):
         np.multiply(step, node, out=u)
         u += start
         np.exp(u, out=u)

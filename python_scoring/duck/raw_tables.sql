@@ -207,6 +207,23 @@ create table if not exists raw.model_terms (
     primary key (target, promoted_at)
 );
 
+-- What a model computes, hazard by hazard: what each feature adds to the log-odds.
+-- A curve has points at its knots and is straight between them; steps end at their
+-- edges, the value included, and the last has none; a code stands for itself. A
+-- point of the same part that is nowhere is for a missing value or an unknown code.
+create table if not exists raw.model_curves (
+    model_version text not null,
+    feature_id smallint not null,
+    hazard smallint not null,
+    part text not null check (part in ('curve', 'steps', 'code')),
+    -- 0 for a missing value or an unknown code, else from 1 in order of lies_at
+    place smallint not null check (place >= 0),
+    -- in the feature's unit; infinity for what is above the last edge
+    lies_at double precision check ((lies_at is null) = (place = 0)),
+    log_odds double precision not null,
+    primary key (model_version, feature_id, hazard, part, place)
+);
+
 -- The scoring ledger: append-only, one batch a run, one transaction a batch.
 create table if not exists raw.prediction_batches (
     batch_id bigint default nextval('raw.prediction_batches_batch_id_seq') primary key,
@@ -214,7 +231,10 @@ create table if not exists raw.prediction_batches (
     model_version text not null,
     scored_at timestamptz not null,
     row_count bigint not null,
-    intake_entry_id bigint
+    intake_entry_id bigint,
+    -- by which arithmetic; two agree but for the last digits
+    scored_in text not null default 'python'
+    check (scored_in in ('python', 'database'))
 );
 
 -- No foreign key to the batch: checking it row by row took 11 of 13 seconds for

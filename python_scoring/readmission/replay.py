@@ -30,6 +30,9 @@ _FIELDS = [
     *((f"reason_{rank}_value", "<f8") for rank in _RANKS),
 ]
 _RECORD = np.dtype(_FIELDS)
+# What of a row may differ in its last digits where two arithmetics made it.
+_MEASURED = ["score", *(f"reason_{rank}_contribution" for rank in _RANKS)]
+_ROUNDING = 1e-9
 # The same bytes, which sort and compare as numbers do, NaN too.
 _BITS = np.dtype([(name, kind.replace("f", "i")) for name, kind in _FIELDS])
 
@@ -39,7 +42,9 @@ class Replayed:
     """A batch that was scored again, with the same result.
 
     ``rows`` counts patients and windows. The hashes are SHA-256 of key, features'
-    hash, score and reasons of every row, in order of patient and window.
+    hash, score and reasons of every row, in order of patient and window. They are
+    the same for a batch that was scored in Python; of one that was scored in the
+    database, ``largest_difference`` says how far scores and contributions are apart.
     """
 
     batch_id: int
@@ -47,25 +52,42 @@ class Replayed:
     rows: int
     recorded_sha256: str
     replayed_sha256: str
+    largest_difference: float = 0.0
 
 
 @dataclass
 class _Comparison:
+    rounding: float
     recorded: "hashlib._Hash" = field(default_factory=hashlib.sha256)
     replayed: "hashlib._Hash" = field(default_factory=hashlib.sha256)
     rows: int = 0
     differing: int = 0
     first: tuple[int, int] | None = None
+    largest: float = 0.0
 
     def add(self, recorded: Records, replayed: Records) -> None:
         """Compare all rows of the same patients."""
         self.rows += len(recorded)
         self.recorded.update(recorded.tobytes())
         self.replayed.update(replayed.tobytes())
+        if self.rounding:
+            replayed = self._rounded_alike(recorded, replayed)
         if recorded.tobytes() != replayed.tobytes():
             keys = _differing_keys(recorded, replayed)
             self.differing += len(keys)
             self.first = self.first or keys[0].item()
+
+    def _rounded_alike(self, recorded: Records, replayed: Records) -> Records:
+        """Give what was replayed the last digits of what was recorded."""
+        if not np.array_equal(recorded[_KEYS], replayed[_KEYS]):
+            return replayed
+        alike = replayed.copy()
+        for name in _MEASURED:
+            distance = np.abs(recorded[name] - replayed[name])
+            near = distance <= self.rounding
+            self.largest = max(self.largest, float(distance[near].max(initial=0.0)))
+            alike[name][near] = recorded[name][near]
+        return alike
 
 
 def replay(conn: Connection, batch_id: int) -> Replayed:
@@ -74,7 +96,8 @@ def replay(conn: Connection, batch_id: int) -> Replayed:
     Reads the features that the batch kept, in memory that does not grow with it.
     That another processor or another numpy rounds alike is not promised: replay
     where the batch was scored, or take a difference in the last digit for what it
-    is.
+    is. A batch that was scored in the database is another arithmetic's: its scores
+    and contributions have to agree within 1e-9, and all else to the bit.
 
     Raises
     ------
@@ -84,10 +107,10 @@ def replay(conn: Connection, batch_id: int) -> Replayed:
     GateFailed
         Rows differ; says how many, and which is the first.
     """
-    model = _model_of(conn, batch_id)
+    model, scored_in = _made_by(conn, batch_id)
     _check_kept(conn, batch_id)
     hazards = score.load_hazards(model)
-    compared = _Comparison()
+    compared = _Comparison(_ROUNDING if scored_in == ledger.DATABASE else 0.0)
     with warehouse.connect() as first, warehouse.connect() as second:
         recorded = _Recorded(first, batch_id)
         with closing(_replayed(second, hazards, batch_id)) as blocks:
@@ -107,22 +130,23 @@ def replay(conn: Connection, batch_id: int) -> Replayed:
         compared.rows,
         compared.recorded.hexdigest(),
         compared.replayed.hexdigest(),
+        compared.largest,
     )
 
 
-def _model_of(conn: Connection, batch_id: int) -> registry.Model:
+def _made_by(conn: Connection, batch_id: int) -> tuple[registry.Model, str]:
     row = conn.execute(
-        "select model_version from raw.prediction_batches"
+        "select model_version, scored_in from raw.prediction_batches"
         " where batch_id = %s and target = %s",
         (batch_id, features.TARGET),
     ).fetchone()
     model = registry.find(conn, row[0]) if row else None
-    if model is None:
+    if row is None or model is None:
         raise BadInput(
             f"batch {batch_id}: no such batch of {features.TARGET}; expected one of "
             "raw.prediction_batches"
         )
-    return model
+    return model, row[1]
 
 
 def _check_kept(conn: Connection, batch_id: int) -> None:

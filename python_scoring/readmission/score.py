@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from python_scoring import artifacts, drift, ledger, reasons, registry, warehouse
 from python_scoring.audit import store as trail
 from python_scoring.errors import BadInput
+from python_scoring.in_database import choice, curves, dialect, scoring
 from python_scoring.readmission import features
 from python_scoring.readmission.additive import AdditiveHazards, Floats
 from python_scoring.readmission.horizons import HORIZON_DAYS, cumulative_risk
@@ -30,6 +31,7 @@ class ScoreResult:
     patients: int
     scored: int
     batch_id: int | None
+    scored_in: str = ledger.PYTHON
 
 
 @dataclass
@@ -44,19 +46,24 @@ class _Run:
     scored: int = 0
 
 
-def score(conn: Connection, *, rescore: bool = False) -> ScoreResult:
+def score(
+    conn: Connection, *, rescore: bool = False, way: str | None = None
+) -> ScoreResult:
     """Append risk and reasons of all unscored current patients to the ledger.
 
     Unscored is whose newest row is of another model or of other features, or who
-    has none. Patients are read through a second connection, as of one moment,
-    while the batch is written through ``conn``: one transaction, all or nothing, in
-    memory that does not grow with the cohort. The distributions kept with it are of
-    everyone, scored now or before. Commits.
+    has none. One transaction, all or nothing, in memory that does not grow with the
+    cohort. In Python, patients are read through a second connection, as of one
+    moment, while the batch is written through ``conn``. The distributions kept with
+    it are of everyone, scored now or before. Commits.
 
     Parameters
     ----------
     rescore
         Score everyone, scored or not.
+    way
+        ``ledger.PYTHON`` or ``ledger.DATABASE``; by default the faster one. Both
+        write the same rows, scores and contributions but for the last digits.
 
     Raises
     ------
@@ -69,23 +76,60 @@ def score(conn: Connection, *, rescore: bool = False) -> ScoreResult:
         model = registry.champion(conn, features.TARGET)
         if model is None:
             raise BadInput("score: no model in force; run `riskmart train` first")
-        version = model.model_version
-        run = _Run(model, load_hazards(model), drift.tally(conn, version), rescore)
-        with (
-            warehouse.connect() as reader,
-            closing(_score_unscored(reader, run)) as scores,
-            closing(_one_ahead(scores)) as chunks,
-        ):
-            batch = ledger.append(conn, features.TARGET, version, HORIZON_DAYS, chunks)
-        batch_id = batch.batch_id if batch else None
+        way = way or choice.faster(dialect.of(conn).name, _count_current(conn))
+        tally = drift.tally(conn, model.model_version)
+        write = _in_database if way == ledger.DATABASE else _in_python
+        result = write(conn, model, tally, rescore)
+        version, batch_id = model.model_version, result.batch_id
         last = batch_id or ledger.latest_batch(conn, features.TARGET, version)
         if last is not None:
-            run.tally.write(conn, last)
+            tally.write(conn, last)
         if batch_id is not None:
-            detail = {"model_version": version}
-            trail.record(conn, "score", f"batch {batch_id}", run.scored, detail=detail)
+            detail = {"model_version": version, "scored_in": way}
+            trail.record(
+                conn, "score", f"batch {batch_id}", result.scored, detail=detail
+            )
     conn.commit()
+    return result
+
+
+def _count_current(conn: Connection) -> int:
+    row = conn.execute(
+        f"select count(*) from {features.PATIENT_FEATURES}"
+        " where is_current and purpose = 'cohort'"
+    ).fetchone()
+    return int(row[0]) if row else 0
+
+
+def _in_python(
+    conn: Connection, model: registry.Model, tally: drift.Tally, rescore: bool
+) -> ScoreResult:
+    version = model.model_version
+    run = _Run(model, load_hazards(model), tally, rescore)
+    with (
+        warehouse.connect() as reader,
+        closing(_score_unscored(reader, run)) as scores,
+        closing(_one_ahead(scores)) as chunks,
+    ):
+        batch = ledger.append(conn, features.TARGET, version, HORIZON_DAYS, chunks)
+    batch_id = batch.batch_id if batch else None
     return ScoreResult(version, run.patients, run.scored, batch_id)
+
+
+def _in_database(
+    conn: Connection, model: registry.Model, tally: drift.Tally, rescore: bool
+) -> ScoreResult:
+    version = model.model_version
+    _check_features(model)
+    hazards = curves.read(conn, model)
+    if hazards is None:
+        # Registered by an earlier version of riskmart: exported from its file, once.
+        hazards = load_hazards(model)
+        curves.record(conn, version, hazards)
+    done = scoring.score_unscored(conn, version, hazards, tally, rescore=rescore)
+    return ScoreResult(
+        version, done.patients, done.scored, done.batch_id, ledger.DATABASE
+    )
 
 
 def load_hazards(model: registry.Model) -> AdditiveHazards:

@@ -9,6 +9,7 @@ import numpy as np
 from python_scoring import artifacts, drift, registry, warehouse
 from python_scoring.audit import store as trail
 from python_scoring.errors import BadInput
+from python_scoring.in_database import curves
 from python_scoring.readmission import features, hazards, selection
 from python_scoring.readmission.additive import AdditiveHazards, Floats
 from python_scoring.readmission.hazards import FittedHazards
@@ -25,6 +26,7 @@ from python_scoring.readmission.training_set import (
     TrainingSet,
     check_training,
 )
+from python_scoring.readmission.versions import version_of
 from python_scoring.warehouse import Connection
 
 REFERENCE_NAME = "median training member"
@@ -72,7 +74,7 @@ def train(conn: Connection, seed: int) -> TrainResult:
     comparison = selection.compare(training, seed)
     selection.check_beats_naive(comparison)
     fitted = hazards.fit_hazards(training, seed, comparison.chosen)
-    version = _version(data, fitted.additive)
+    version = version_of(data, fitted.additive)
     current = registry.champion(conn, features.TARGET)
     is_unchanged = _is_in_force(current, version)
     if current is not None and is_unchanged:
@@ -87,6 +89,7 @@ def train(conn: Connection, seed: int) -> TrainResult:
         if not is_unchanged:
             _register(conn, fitted, training, comparison, version, data, metrics)
         # Also of a model that was registered before they were kept.
+        curves.record(conn, version, fitted.additive)
         _record_distributions(conn, version, fitted.additive, training.x)
         detail = {"seed": seed, "is_unchanged": is_unchanged, "fingerprint": data}
         trail.record(conn, "training", version, len(training.days), detail=detail)
@@ -181,12 +184,6 @@ def fingerprint(training: TrainingSet, seed: int) -> str:
     ):
         digest.update(np.ascontiguousarray(array, dtype=kind).tobytes())
     return digest.hexdigest()
-
-
-def _version(data: str, additive: AdditiveHazards) -> str:
-    """Name a model by what it learnt from and what it computes; no clock."""
-    content = hashlib.sha256(f"{data}\n{additive.digest()}".encode())
-    return f"{features.TARGET}-{content.hexdigest()[:12]}"
 
 
 def _is_in_force(current: registry.Model | None, version: str) -> bool:

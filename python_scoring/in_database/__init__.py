@@ -1,0 +1,1 @@
+"""Scoring by SQL alone: the model as a table, applied where the people are."""
