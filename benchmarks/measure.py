@@ -121,6 +121,11 @@ def database_size(conn: Connection) -> int:
     return int(row[0])
 
 
+def today() -> str:
+    """Return the date, as it stands beside what was measured."""
+    return date.today().isoformat()
+
+
 def machine() -> dict[str, str | int | float]:
     """Describe where and with what this is measured."""
     import dbt.version
@@ -129,7 +134,7 @@ def machine() -> dict[str, str | int | float]:
     with warehouse.connect() as conn:
         version = conn.info.server_version
     return {
-        "date": date.today().isoformat(),
+        "date": today(),
         "cores": _cores(),
         "memory_gib": round(psutil.virtual_memory().total / _KIB**3, 1),
         "load_before": round(os.getloadavg()[0], 2),

@@ -82,10 +82,9 @@ def _score(
     conn: duckdb.DuckDBPyConnection, hazards: AdditiveHazards, rules: Rules
 ) -> None:
     """Read with one connection and write with another, so that both go on at once."""
-    reader = conn.cursor().execute(
-        f"select patient_id, {', '.join(FEATURE_NAMES)} from features"
-    )
-    batches = reader.to_arrow_reader(_CHUNK_ROWS)
+    listed = ", ".join(FEATURE_NAMES)
+    rows = conn.cursor().sql(f"select patient_id, {listed} from features")
+    batches = rows.to_arrow_reader(_CHUNK_ROWS)
     # DuckDB finds it by its name.
     scored = pa.RecordBatchReader.from_batches(
         _SCORED, (_scored(batch, hazards, rules) for batch in batches)
@@ -114,7 +113,7 @@ def answer(conn: duckdb.DuckDBPyConnection, rules: Rules, to: Answer) -> None:
     """Leave the tables to be compared."""
     conn.execute("set preserve_insertion_order = true")
     for name, query in peers_sql.answers(rules).items():
-        reader = conn.execute(query).to_arrow_reader(_CHUNK_ROWS)
+        reader = conn.sql(query).to_arrow_reader(_CHUNK_ROWS)
         to.write(name, _chunks(reader))
 
 

@@ -8,6 +8,7 @@ them in a script: as arrays, read from the same files.
 
 import csv
 import operator
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -20,10 +21,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from python_scoring import config, project_vars
+from python_scoring import config, project_vars, warehouse
 from python_scoring.readmission.additive import AdditiveHazards
 from python_scoring.readmission.features import FEATURE_NAMES, FEATURES
 from python_scoring.readmission.horizons import HORIZON_DAYS, cumulative_risk
+from python_scoring.warehouse import Connection
 
 Floats = NDArray[np.float64]
 
@@ -265,3 +267,20 @@ class Answer:
         """Read a table in chunks of so many rows."""
         with pq.ParquetFile(self.file(name)) as file:
             yield from file.iter_batches(batch_size=rows)
+
+
+def risk_seconds(conn: Connection, table: str, model: Path) -> float:
+    """Score everybody of a table of PostgreSQL once, from arrays; seconds."""
+    hazards = open_model(model)
+    listed = ", ".join(
+        f"coalesce(cast({name} as float8), 'NaN'::float8) as {name}"
+        for name in FEATURE_NAMES
+    )
+    fields = np.dtype([(name, "f8") for name in FEATURE_NAMES])
+    seconds = 0.0
+    for rows in warehouse.copy_out(conn, f"select {listed} from {table}", fields):
+        x = matrix({name: rows[name] for name in FEATURE_NAMES})
+        began = time.perf_counter()
+        risk(hazards, x)
+        seconds += time.perf_counter() - began
+    return seconds
