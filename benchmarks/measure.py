@@ -135,14 +135,21 @@ def machine() -> dict[str, str | int | float]:
         version = conn.info.server_version
     return {
         "date": today(),
-        "cores": _cores(),
-        "memory_gib": round(psutil.virtual_memory().total / _KIB**3, 1),
+        **size(),
         "load_before": round(os.getloadavg()[0], 2),
-        "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
         "postgresql": f"{version // 10000}.{version % 10000}",
         "dbt": dbt.version.__version__,
         "scikit-learn": sklearn.__version__,
+    }
+
+
+def size() -> dict[str, str | int | float]:
+    """Describe what the machine has, whatever is installed on it."""
+    return {
+        "cores": _cores(),
+        "memory_gib": round(psutil.virtual_memory().total / _KIB**3, 1),
+        "system": f"{platform.system()} {platform.machine()}",
     }
 
 

@@ -85,6 +85,7 @@ class Bench:
 def main(arguments: list[str] | None = None) -> None:
     """Run the peers asked for at the sizes asked for, and print Markdown."""
     options = _parser().parse_args(arguments)
+    check_machine(options.json)
     python = install(options.venv)
     with tempfile.TemporaryDirectory(prefix="riskmart-peers-", dir=options.folder) as f:
         bench = Bench(Path(f), python, options)
@@ -132,6 +133,21 @@ def _parser() -> argparse.ArgumentParser:
         "--venv", type=Path, default=config.state_dir() / "peers-venv", metavar="DIR"
     )
     return parser
+
+
+def check_machine(results: Path) -> None:
+    """Refuse to put figures of two machines into one file; exit 2."""
+    if not results.exists():
+        return
+    before = json.loads(results.read_text())["machine"]
+    for name, now in measure.size().items():
+        if before[name] != now:
+            print(
+                f"{results}: {name} {before[name]}, and {now} here; expected figures"
+                " of one machine: name another file in --json",
+                file=sys.stderr,
+            )
+            sys.exit(2)
 
 
 def install(folder: Path) -> Path:

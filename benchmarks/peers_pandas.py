@@ -5,6 +5,7 @@ in one of two ways: by its own inserts, or by the COPY that pandas' documentatio
 gives as an example of `method`. Keys are left out, in its favour.
 """
 
+import csv
 from collections.abc import Iterator, Mapping
 from io import StringIO
 from pathlib import Path
@@ -24,6 +25,7 @@ from benchmarks.peers_work import (
     read_rules,
     risk,
 )
+from python_scoring import config
 from python_scoring.readmission.additive import AdditiveHazards
 from python_scoring.readmission.features import FEATURE_NAMES
 from python_scoring.readmission.horizons import HORIZON_DAYS
@@ -238,7 +240,7 @@ def compare(features: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def write(clock: Clock, frames: Frames, conninfo: Mapping[str, str], way: str) -> None:
+def write(clock: Clock, frames: Frames, way: str) -> None:
     """Write every frame to PostgreSQL by `to_sql`, in one transaction.
 
     Parameters
@@ -247,16 +249,13 @@ def write(clock: Clock, frames: Frames, conninfo: Mapping[str, str], way: str) -
         ``inserts``: by `to_sql` as it is, in batches of SQLAlchemy's; ``copy``: by
         the callable of pandas' documentation.
     """
+    import psycopg2
     import sqlalchemy
 
-    where = {"host": conninfo["host"], "port": conninfo["port"]}
-    url = sqlalchemy.URL.create(
-        "postgresql+psycopg2",
-        username=conninfo["user"],
-        database=conninfo["dbname"],
-        query=where,
+    engine = sqlalchemy.create_engine(
+        "postgresql+psycopg2://", creator=lambda: psycopg2.connect(config.conninfo())
     )
-    with clock.step("write"), sqlalchemy.create_engine(url).begin() as conn:
+    with clock.step("write"), engine.begin() as conn:
         conn.execute(sqlalchemy.text(f"create schema {SCHEMA}"))
         for name, frame in frames.items():
             method = _copy if way == "copy" else None
@@ -264,9 +263,7 @@ def write(clock: Clock, frames: Frames, conninfo: Mapping[str, str], way: str) -
 
 
 def _copy(table: Any, conn: Any, keys: list[str], rows: Iterator[Any]) -> None:
-    """Write rows as CSV to COPY, after the example in pandas' documentation."""
-    import csv
-
+    """Write rows as CSV to COPY: what pandas' documentation says `method` is for."""
     buffer = StringIO()
     csv.writer(buffer).writerows(rows)
     buffer.seek(0)

@@ -28,7 +28,10 @@ FLOORS = {
 
 @dataclass(frozen=True)
 class Goal:
-    """That one way takes at most so many times another's seconds, at a million."""
+    """That one way takes at most so many times another's seconds, at a million.
+
+    ``of_floor`` holds it against the other's floor.
+    """
 
     way: str
     other: str
@@ -138,15 +141,19 @@ def judge(goal: Goal, runs: list[Run]) -> str:
     """Say whether a goal is met, missed by how much, or not measured."""
     here = {r["peer"]: r for r in runs if r["patients"] == GOAL_PATIENTS}
     other = FLOORS[goal.other] if goal.of_floor else NAMES[goal.other]
-    wanted = f"{NAMES[goal.way]} at most {goal.at_most:g} times {other}"
-    head = f"{wanted}, at {GOAL_PATIENTS:,}:"
+    head = f"{NAMES[goal.way]} at most {goal.at_most:g} times {other}, at "
+    if goal.at_most < 1:
+        times = f"{1 / goal.at_most:g} times as fast as"
+        head = f"{NAMES[goal.way]} at least {times} {other}, at "
+    head += f"{GOAL_PATIENTS:,}:"
     if goal.way not in here or goal.other not in here:
         return f"{head} not measured"
     figure = "floor_seconds" if goal.of_floor else "seconds"
     ratio = here[goal.way]["seconds"] / here[goal.other][figure]
+    shown = f"{1 / ratio:.2g}" if goal.at_most < 1 else f"{ratio:.2f}"
     if ratio <= goal.at_most:
-        return f"{head} met, {ratio:.2f}"
-    return f"{head} missed, {ratio:.2f}, {ratio / goal.at_most:.1f} times the goal"
+        return f"{head} met, {shown}"
+    return f"{head} missed, {shown}: {ratio / goal.at_most:.1f} times too slow"
 
 
 def _notes(runs: list[Run]) -> list[str]:

@@ -33,10 +33,9 @@ def _report(clock: Clock) -> dict[str, Any]:
 def _pandas(way: str) -> Any:
     def run(clock: Clock, options: argparse.Namespace) -> dict[str, Any]:
         from benchmarks import peers_pandas
-        from python_scoring import config
 
         frames = peers_pandas.compute(clock, options.people, options.model)
-        peers_pandas.write(clock, frames, config.connection_parameters(), way)
+        peers_pandas.write(clock, frames, way)
         report = _report(clock)
         peers_pandas.answer(frames, read_rules(), Answer(options.answer))
         return report
