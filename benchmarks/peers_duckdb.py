@@ -16,6 +16,7 @@ from benchmarks import peers_sql
 from benchmarks.peers_clock import Clock
 from benchmarks.peers_work import (
     CONDITIONS,
+    NONE_ON_RECORD,
     Answer,
     Rules,
     department_case,
@@ -69,6 +70,7 @@ def run(
 def _script(people: Path, rules: Rules) -> list[str]:
     given = {
         "people": str(people).replace("'", "''"),
+        "none": str(NONE_ON_RECORD),
         "base_columns": peers_sql.BASE_COLUMNS,
         "conditions": " + ".join(CONDITIONS),
         "department": department_case(rules),

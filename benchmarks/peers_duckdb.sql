@@ -11,6 +11,14 @@ with costs as (
     group by annual_cost
 ),
 
+-- in a file, 999 days mean none on record
+recorded as (
+    select * replace (
+        nullif(days_since_last_admission, {none}) as days_since_last_admission
+    )
+    from read_parquet('{people}', file_row_number = true)
+),
+
 people as (
     select
         people.file_row_number + 1 as patient_id,
@@ -23,7 +31,7 @@ people as (
         cast(total_outpatient_visits > 10 as smallint) as high_outpatient_user,
         cast(costs.cost_percentile as double) as cost_percentile,
         cast(costs.cost_percentile > 0.75 as smallint) as high_cost
-    from read_parquet('{people}', file_row_number = true) as people
+    from recorded as people
     inner join costs using (annual_cost)
 ),
 

@@ -12,7 +12,6 @@ import duckdb
 from benchmarks import peers_work
 from python_scoring.readmission.features import FEATURE_NAMES
 
-
 _CHUNK_ROWS = 100_000
 
 

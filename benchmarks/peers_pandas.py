@@ -17,6 +17,7 @@ import pandas as pd
 from benchmarks.peers_clock import Clock
 from benchmarks.peers_work import (
     CONDITIONS,
+    NONE_ON_RECORD,
     Answer,
     Rules,
     departments,
@@ -59,13 +60,15 @@ def compute(clock: Clock, people: Path, model: Path) -> Frames:
 
 def derive(raw: pd.DataFrame, rules: Rules) -> pd.DataFrame:
     """Derive the 27 features of each person, and the department."""
+    since = raw["days_since_last_admission"].replace(NONE_ON_RECORD, np.nan)
     count = raw[list(CONDITIONS)].sum(axis=1).to_numpy()
     percentile = raw["annual_cost"].rank(method="max", pct=True)
     high_cost = (percentile > 0.75).astype("int16")
     derived = raw.assign(
         patient_id=np.arange(1, len(raw) + 1),
         is_elderly=(raw["age"] > 75).astype("int16"),
-        recent_admission=(raw["days_since_last_admission"] <= 90).astype("int16"),
+        days_since_last_admission=since,
+        recent_admission=(since <= 90).astype("int16"),
         high_outpatient_user=(raw["total_outpatient_visits"] > 10).astype("int16"),
         cost_percentile=percentile,
         high_cost=high_cost,
@@ -152,9 +155,7 @@ def sum_up(
     }
 
 
-def _target_list(
-    predictions: pd.DataFrame, projections: pd.DataFrame
-) -> pd.DataFrame:
+def _target_list(predictions: pd.DataFrame, projections: pd.DataFrame) -> pd.DataFrame:
     wanted = projections["is_positive_roi"]
     columns = ["patient_id", "window_days", "department_id", "risk_tier"]
     columns += ["expected_savings", "intervention_cost", "net_benefit"]

@@ -10,6 +10,7 @@ import polars as pl
 from benchmarks.peers_clock import Clock
 from benchmarks.peers_work import (
     CONDITIONS,
+    NONE_ON_RECORD,
     Answer,
     Rules,
     departments,
@@ -46,13 +47,15 @@ def compute(clock: Clock, people: Path, model: Path) -> Frames:
 def derive(raw: pl.DataFrame, rules: Rules) -> pl.DataFrame:
     """Derive the 27 features of each person, and the department."""
     costs = pl.col("annual_cost")
-    flagged = raw.with_columns(
+    since = pl.col("days_since_last_admission")
+    recorded = raw.with_columns(since.replace(NONE_ON_RECORD, None))
+    flagged = recorded.with_columns(
         patient_id=pl.int_range(1, pl.len() + 1),
-        conditions=pl.sum_horizontal(pl.col(name).cast(pl.Int16) for name in CONDITIONS),
+        conditions=pl.sum_horizontal(
+            pl.col(name).cast(pl.Int16) for name in CONDITIONS
+        ),
         is_elderly=(pl.col("age") > 75).cast(pl.Int16),
-        recent_admission=(pl.col("days_since_last_admission") <= 90)
-        .fill_null(value=False)
-        .cast(pl.Int16),
+        recent_admission=(since <= 90).fill_null(value=False).cast(pl.Int16),
         high_outpatient_user=(pl.col("total_outpatient_visits") > 10).cast(pl.Int16),
         cost_percentile=costs.rank("max") / pl.len(),
     ).with_columns(high_cost=(pl.col("cost_percentile") > 0.75).cast(pl.Int16))

@@ -21,6 +21,7 @@ from benchmarks.peers_clock import Clock
 from benchmarks.peers_pandas import SCHEMA
 from benchmarks.peers_work import (
     CONDITIONS,
+    NONE_ON_RECORD,
     Answer,
     Rules,
     department,
@@ -112,13 +113,14 @@ def run(clock: Clock, people: Path, model: Path) -> None:
 def derive(row: Row, cost_percentile: float) -> Row:
     """Derive one person's features."""
     count = sum(row[name] for name in CONDITIONS)
-    since = row["days_since_last_admission"]
+    found = row["days_since_last_admission"]
+    since = None if math.isnan(found) or found == NONE_ON_RECORD else int(found)
     high_cost = int(cost_percentile > 0.75)
     return {
         **row,
-        "days_since_last_admission": None if math.isnan(since) else int(since),
+        "days_since_last_admission": since,
         "is_elderly": int(row["age"] > 75),
-        "recent_admission": int(since <= 90),
+        "recent_admission": int(since is not None and since <= 90),
         "high_outpatient_user": int(row["total_outpatient_visits"] > 10),
         "cost_percentile": cost_percentile,
         "high_cost": high_cost,
@@ -137,7 +139,9 @@ def take_through(
     """Insert all of one patient, and commit."""
     values = [person[name] for name in FEATURE_NAMES]
     x = np.array([[np.nan if v is None else v for v in values]], float)
-    conn.execute("insert into patients values (%s, %s)", (number, person["external_id"]))
+    conn.execute(
+        "insert into patients values (%s, %s)", (number, person["external_id"])
+    )
     conn.execute(_INSERT_FEATURES, (number, department(person, rules), *values))
     scores = risk(hazards, x)[0].tolist()
     for place, (days, score) in enumerate(zip(HORIZON_DAYS, scores, strict=True)):

@@ -25,7 +25,9 @@ def statements(file: Path, given: Mapping[str, str]) -> list[str]:
 
     No text in it holds a semicolon.
     """
-    lines = (line for line in file.read_text().splitlines() if line[:2] != "--")
+    lines = (
+        line for line in file.read_text().splitlines() if line.lstrip()[:2] != "--"
+    )
     script = "\n".join(lines)
     for name, text in given.items():
         script = script.replace("{" + name + "}", text)

@@ -32,6 +32,9 @@ Floats = NDArray[np.float64]
 CONDITIONS = tuple(f.name for f in FEATURES if f.group == "conditions")
 BASE_FIELDS = tuple(f.name for f in FEATURES if f.is_base_field)
 
+# In a file, of `days_since_last_admission`: none on record, as an empty cell is.
+NONE_ON_RECORD = 999
+
 # As the scorer: what is worked on at once stays in the processor's cache.
 _TILE_ROWS = 8192
 
