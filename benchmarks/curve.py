@@ -26,8 +26,8 @@ Run = dict[str, Any]
 Point = tuple[float, float]
 
 _GIB = 1024**3
-WIDTH, HEIGHT = 1180, 560
-_TOP, _BOTTOM = 84, 66
+WIDTH, HEIGHT = 1180, 580
+_TOP, _BOTTOM = 84, 84
 _PANEL, _LEFT, _GAP = 330, 70, 250
 _LABEL_HEIGHT = 17.0
 _INK, _GRID, _GREY = "#1b1b1b", "#dfe3e8", "#767676"
@@ -110,13 +110,14 @@ class Scale:
         share = math.log(value / self.low) / math.log(self.high / self.low)
         return self.first + share * (self.last - self.first)
 
-    def decades(self) -> list[float]:
-        """List the powers of ten within the axis."""
-        powers = range(
-            math.ceil(math.log10(self.low) - 1e-9),
-            math.floor(math.log10(self.high) + 1e-9) + 1,
-        )
-        return [10.0**power for power in powers]
+    def ticks(self) -> list[float]:
+        """List the powers of ten within the axis; if they are few, threes as well."""
+        powers = range(math.floor(math.log10(self.low)), 12)
+        tens = [t for p in powers if self.low <= (t := 10.0**p) <= self.high]
+        if len(tens) > 3:
+            return tens
+        threes = [t for p in powers if self.low <= (t := 3 * 10.0**p) <= self.high]
+        return sorted(tens + threes)
 
 
 def draw(results: dict[str, Any]) -> str:
@@ -131,8 +132,8 @@ def draw(results: dict[str, Any]) -> str:
         f"<desc id='desc'>{escape(describe(results))}</desc>",
         f"<rect width='{WIDTH}' height='{HEIGHT}' fill='#ffffff'/>",
         _text(_LEFT, 30, TITLE, size=19, weight=600),
-        *_panel(_LEFT, "Time, seconds", seconds, _clock),
-        *_panel(right, "Memory at most, GiB (client and server)", memory, _plain),
+        *_panel(_LEFT, "Time, seconds", seconds),
+        *_panel(right, "Memory at most, GiB (client and server)", memory),
         _text(_LEFT, HEIGHT - 12, _footnote(results), size=12.5, colour="#555555"),
         "</svg>",
     ]
@@ -169,21 +170,21 @@ def _footnote(results: dict[str, Any]) -> str:
         " riskmart: load and build, without tests."
     )
     if any(is_extrapolated(run) for run in results["runs"]):
-        notes += " Thin dots: extrapolated."
+        notes += " Hollow, dotted: extrapolated."
     return f"{notes} Floor: the same bytes copied, the same matrix scored, no more."
 
 
-def _panel(left: float, title: str, lines: list[Line], say: Any) -> Iterable[str]:
+def _panel(left: float, title: str, lines: list[Line]) -> Iterable[str]:
     if not lines:
         return
     xs = [x for line in lines for x, _ in line.points]
     ys = [y for line in lines for _, y in line.points]
     x = Scale(min(xs) / 1.25, max(xs) * 1.25, left, left + _PANEL)
     y = Scale(min(ys) / 1.5, max(ys) * 1.5, HEIGHT - _BOTTOM, _TOP)
-    yield _text(left, _TOP - 22, title, size=15, weight=600)
-    for value in y.decades():
+    yield _text(left, _TOP - 20, title, size=15, weight=600)
+    for value in y.ticks():
         yield _rule(left, y(value), left + _PANEL, y(value))
-        yield _text(left - 8, y(value) + 4.5, say(value), anchor="end")
+        yield _text(left - 8, y(value) + 4.5, f"{value:,.7g}", anchor="end")
     for value in sorted(set(xs)):
         yield _rule(x(value), _TOP, x(value), HEIGHT - _BOTTOM)
         shown = _people(value)
@@ -238,12 +239,15 @@ def _labels(lines: list[Line], x: Scale, y: Scale) -> Iterable[str]:
     ends = sorted(lines, key=lambda line: y(line.points[-1][1]))
     wanted = [y(line.points[-1][1]) for line in ends]
     margin = x.last + 26
+    largest = max(line.points[-1][0] for line in lines)
     for line, place in zip(ends, spread(wanted, _LABEL_HEIGHT), strict=True):
         end_x, end_y = x(line.points[-1][0]), y(line.points[-1][1])
+        # One that ends early has a faint thread to its name, which is no data.
+        is_early = end_x < x(largest) - 1
+        thread = f"{_GREY}' stroke-dasharray='1 3" if is_early else line.style.colour
         yield (
             f"<polyline points='{end_x + 7:.1f},{end_y:.1f} {margin - 5:.1f},"
-            f"{place:.1f}' fill='none' stroke='{line.style.colour}'"
-            " stroke-width='1'/>"
+            f"{place:.1f}' fill='none' stroke='{thread}' stroke-width='1'/>"
         )
         weight = 700 if line.style.width > 2 else 400
         yield _text(margin, place + 4.5, line.style.label, weight=weight)
@@ -303,10 +307,6 @@ def _clock(seconds: float) -> str:
     if seconds < 7200:
         return f"{seconds / 60:.3g} min"
     return f"{seconds / 3600:.3g} h"
-
-
-def _plain(value: float) -> str:
-    return f"{value:g}"
 
 
 def _people(value: float) -> str:
