@@ -21,8 +21,10 @@ from python_scoring.warehouse import Connection
 _BLOCK_BYTES = 2**20
 
 
-def copy_seconds(conn: Connection, folder: Path) -> tuple[float, int]:
-    """Copy each mart into a bare table of the same columns, by binary COPY.
+def copy_seconds(
+    conn: Connection, folder: Path, schema: str = CANDIDATE_SCHEMA
+) -> tuple[float, int]:
+    """Copy each table of a schema into a bare one of the same columns, by binary COPY.
 
     Parameters
     ----------
@@ -35,26 +37,37 @@ def copy_seconds(conn: Connection, folder: Path) -> tuple[float, int]:
     the files. Writing the files is not counted, and nothing stays.
     """
     seconds, size = 0.0, 0
-    conn.execute("create schema benchmark_floor")
-    for (mart,) in conn.execute(
-        "select tablename from pg_tables where schemaname = %s order by 1",
-        (CANDIDATE_SCHEMA,),
+    for (table,) in conn.execute(
+        "select tablename from pg_tables where schemaname = %s order by 1", (schema,)
     ).fetchall():
-        with tempfile.TemporaryFile(dir=folder) as file:
-            source = sql.Identifier(CANDIDATE_SCHEMA, mart)
-            _copy_out(conn, source, file)
-            size += file.tell()
-            file.seek(0)
-            began = time.perf_counter()
-            _copy_in(conn, source, sql.Identifier("benchmark_floor", mart), file)
-            seconds += time.perf_counter() - began
+        taken, bytes_ = copy_one(conn, folder, sql.Identifier(schema, table))
+        seconds, size = seconds + taken, size + bytes_
+    return seconds, size
+
+
+def copy_one(
+    conn: Connection, folder: Path, source: sql.Identifier, where: str = "true"
+) -> tuple[float, int]:
+    """Copy rows of one table into a bare one, as `copy_seconds` does with all."""
+    target = sql.Identifier("benchmark_floor", "copied")
+    with tempfile.TemporaryFile(dir=folder) as file:
+        _copy_out(conn, source, where, file)
+        size = file.tell()
+        file.seek(0)
+        conn.execute("create schema benchmark_floor")
+        began = time.perf_counter()
+        _copy_in(conn, source, target, file)
+        seconds = time.perf_counter() - began
     conn.execute("set client_min_messages = warning")
     conn.execute("drop schema benchmark_floor cascade")
     return seconds, size
 
 
-def _copy_out(conn: Connection, source: sql.Identifier, file: IO[bytes]) -> None:
-    statement = sql.SQL("copy {} to stdout (format binary)").format(source)
+def _copy_out(
+    conn: Connection, source: sql.Identifier, where: str, file: IO[bytes]
+) -> None:
+    statement = sql.SQL("copy (select * from {} where {}) to stdout (format binary)")
+    statement = statement.format(source, sql.SQL(where))
     with conn.cursor() as cursor, cursor.copy(statement) as copy:
         for block in copy:
             file.write(block)

@@ -121,6 +121,11 @@ def database_size(conn: Connection) -> int:
     return int(row[0])
 
 
+def today() -> str:
+    """Return the date, as it stands beside what was measured."""
+    return date.today().isoformat()
+
+
 def machine() -> dict[str, str | int | float]:
     """Describe where and with what this is measured."""
     import dbt.version
@@ -129,15 +134,22 @@ def machine() -> dict[str, str | int | float]:
     with warehouse.connect() as conn:
         version = conn.info.server_version
     return {
-        "date": date.today().isoformat(),
-        "cores": _cores(),
-        "memory_gib": round(psutil.virtual_memory().total / _KIB**3, 1),
+        "date": today(),
+        **size(),
         "load_before": round(os.getloadavg()[0], 2),
-        "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
         "postgresql": f"{version // 10000}.{version % 10000}",
         "dbt": dbt.version.__version__,
         "scikit-learn": sklearn.__version__,
+    }
+
+
+def size() -> dict[str, str | int | float]:
+    """Describe what the machine has, whatever is installed on it."""
+    return {
+        "cores": _cores(),
+        "memory_gib": round(psutil.virtual_memory().total / _KIB**3, 1),
+        "system": f"{platform.system()} {platform.machine()}",
     }
 
 

@@ -12,6 +12,9 @@ from python_scoring.bootstrap import HELD
 
 FOLDER = config.PROJECT_DIR / "requirements"
 LOCKS = ["runtime.lock", "metrics.lock", "dashboard.lock", "development.lock"]
+# A benchmark's, for an environment of its own.
+PEERS = "peers.lock"
+ALL_LOCKS = [*LOCKS, PEERS]
 
 
 def read_pins(lock: str) -> dict[str, frozenset[str]]:
@@ -25,14 +28,14 @@ def read_pins(lock: str) -> dict[str, frozenset[str]]:
     return pins
 
 
-@pytest.mark.parametrize("lock", LOCKS)
+@pytest.mark.parametrize("lock", ALL_LOCKS)
 def test_holds_no_address_and_no_option(lock: str) -> None:
     text = (FOLDER / lock).read_text()
     assert "://" not in text
     assert not [line for line in text.splitlines() if line.startswith("-")]
 
 
-@pytest.mark.parametrize("lock", LOCKS)
+@pytest.mark.parametrize("lock", ALL_LOCKS)
 def test_pins_and_hashes_everything(lock: str) -> None:
     pins = read_pins(lock)
     assert len(pins) > 20
@@ -49,7 +52,7 @@ def test_a_lock_holds_the_pins_of_those_in_it(less: str, more: str) -> None:
     assert read_pins(less).items() < read_pins(more).items()
 
 
-@pytest.mark.parametrize(("one", "other"), list(itertools.combinations(LOCKS, 2)))
+@pytest.mark.parametrize(("one", "other"), list(itertools.combinations(ALL_LOCKS, 2)))
 def test_what_two_locks_share_is_pinned_alike(one: str, other: str) -> None:
     """Or to install one after the other would undo the first."""
     mine, theirs = _versions(one), _versions(other)
@@ -75,18 +78,25 @@ def test_what_a_lock_overrides_is_in_it_as_that() -> None:
     assert wanted <= set(read_pins("metrics.lock"))
 
 
+def test_peers_are_no_part_of_ours() -> None:
+    names = {re.split(r"[=\[]", head)[0] for head in read_pins(PEERS)}
+    assert {"polars", "sqlalchemy", "duckdb"} <= names
+    for lock in LOCKS:
+        assert not {"polars", "sqlalchemy"} & set(_versions(lock))
+
+
 def test_pictures_are_an_extra() -> None:
     names = {re.split(r"[=\[]", head)[0] for head in read_pins("runtime.lock")}
     assert not names & {"streamlit", "altair", "vl-convert-python", "playwright"}
 
 
-@pytest.mark.parametrize("lock", LOCKS)
+@pytest.mark.parametrize("lock", ALL_LOCKS)
 def test_one_version_serves_every_python(lock: str) -> None:
     names = [re.split(r"[=\[]", head)[0] for head in read_pins(lock)]
     assert len(names) == len(set(names))
 
 
-@pytest.mark.parametrize("lock", LOCKS)
+@pytest.mark.parametrize("lock", ALL_LOCKS)
 def test_holds_what_was_asked_for(lock: str) -> None:
     asked = (FOLDER / lock).with_suffix(".in").read_text().splitlines()
     wanted = {re.split(r"[<>=\[]", a)[0].lower() for a in asked if a[:1].isalpha()}
