@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeGuard, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import numpy as np
 import psycopg
@@ -57,9 +57,13 @@ Connection = psycopg.Connection[tuple[Any, ...]]
 _Row = TypeVar("_Row")
 
 
-def is_duckdb(connection: object) -> TypeGuard[duck.Connection]:
+def is_duckdb(connection: object) -> bool:
     """Whether a connection is to a DuckDB file."""
     return isinstance(connection, duck.Connection)
+
+
+def _in_file(connection: object) -> duck.Connection:
+    return cast(duck.Connection, connection)
 
 
 def conninfo() -> str:
@@ -131,7 +135,7 @@ def prepare(connection: Connection) -> None:
     its table, so that a long load would hold up each command beside it.
     """
     if is_duckdb(connection):
-        duck.prepare(connection)
+        duck.prepare(_in_file(connection))
         return
     # Imported here, since they talk to the database through this module.
     from python_scoring.access import protection, roles
@@ -195,7 +199,7 @@ def copy_in(
         Lengths differ, or a type is not the table's.
     """
     if is_duckdb(connection):
-        return duck.copy_in(connection, table, columns)
+        return duck.copy_in(_in_file(connection), table, columns)
     arrays = {name: np.asarray(values) for name, values in columns.items()}
     if not arrays or any(a.ndim != 1 for a in arrays.values()):
         raise ValueError(f"{table}: expected columns of shape (rows,)")
@@ -257,7 +261,7 @@ def copy_rows(
         Names of the values; by default all of the table's, in its order.
     """
     if is_duckdb(connection):
-        duck.append_rows(connection, table, rows, columns)
+        duck.append_rows(_in_file(connection), table, rows, columns)
         return
     statement = _copy_statement(table, columns)
     with connection.cursor() as cursor, cursor.copy(statement) as copy:
@@ -280,7 +284,7 @@ def insert(
         PostgreSQL's types of the columns, where the values need the binary format.
     """
     if is_duckdb(connection):
-        duck.append_rows(connection, table, rows, columns)
+        duck.append_rows(_in_file(connection), table, rows, columns)
         return
     listed = sql.SQL(", ").join(map(sql.Identifier, columns))
     options = sql.SQL("(format binary)" if types else "")
@@ -298,7 +302,7 @@ def insert(
 def copy_table(connection: Connection, table: str, rows: Any) -> None:
     """Append an Arrow table, by its columns' names: no Python object a row."""
     if is_duckdb(connection):
-        duck.append(connection, table, rows)
+        duck.append(_in_file(connection), table, rows)
         return
     # Imported where cohorts are taken in: most commands never need them.
     import pyarrow as pa
@@ -379,7 +383,7 @@ def copy_out(
     dtype = np.dtype(dtype)
     bare = query.strip().rstrip(";")
     if is_duckdb(connection):
-        yield from duck.copy_out(connection, bare, dtype, chunk_rows)
+        yield from duck.copy_out(_in_file(connection), bare, dtype, chunk_rows)
         return
     statement = sql.SQL(bare)
     _check_types(connection, statement, dtype)

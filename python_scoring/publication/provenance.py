@@ -39,8 +39,8 @@ def seed_hashes() -> dict[str, str]:
 def inputs(conn: Connection) -> dict[str, Any]:
     """Return what the marts are made from: seeds, loads, the last batch."""
     loads = conn.execute("select load_id from raw.loads order by load_id").fetchall()
-    (last,) = warehouse.fetch_as(conn, dict, _LAST)
-    return {"seeds": seed_hashes(), "loads": [i for (i,) in loads], **last}
+    last: list[dict[str, Any]] = warehouse.fetch_as(conn, dict, _LAST)
+    return {"seeds": seed_hashes(), "loads": [i for (i,) in loads], **last[0]}
 
 
 def git_commit() -> str | None:
