@@ -243,21 +243,21 @@ def _our_floor(engine: str, home: Path) -> float:
     """Time what the bytes and the arithmetic cost: load, marts, scores."""
     with warehouse.connect(autocommit=True) as conn:
         scored = floor.score_seconds(conn)
-        if engine == "duckdb":
-            return scored + _duckdb_floor(home)
+        schema = peers_ours.last_schema(conn)
+    if engine == "duckdb":
+        return scored + _duckdb_floor(schema, home)
+    with warehouse.connect(autocommit=True) as conn:
         latest = "load_id = (select max(load_id) from raw.loads)"
         cohort = sql.Identifier("raw", "cohort_patients")
         loaded, _ = floor.copy_one(conn, home, cohort, latest)
         return loaded + floor.copy_seconds(conn, home)[0] + scored
 
 
-def _duckdb_floor(home: Path) -> float:
+def _duckdb_floor(schema: str, home: Path) -> float:
     # Here, since a project without that target has no DuckDB either.
     from benchmarks import peers_floor
 
-    return peers_floor.duckdb_seconds(
-        config.duckdb_file(), floor.CANDIDATE_SCHEMA, home
-    )
+    return peers_floor.duckdb_seconds(config.duckdb_file(), schema, home)
 
 
 def _keep_model(bench: Bench) -> None:
