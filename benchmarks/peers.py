@@ -28,7 +28,7 @@ from benchmarks import floor, measure, peers_ours, peers_report, peers_same, run
 from benchmarks.peers_work import Answer, read_rules, risk_seconds, save_model
 from python_scoring import config, registry, server, warehouse
 from python_scoring.cohorts import generator
-from python_scoring.errors import GateFailed
+from python_scoring.errors import BadInput, GateFailed
 from python_scoring.readmission import features, score
 
 LOCK = config.PROJECT_DIR / "requirements" / "peers.lock"
@@ -95,6 +95,9 @@ def main(arguments: list[str] | None = None) -> None:
                 _keep(bench)
         except GateFailed as error:
             sys.exit(f"benchmarks.peers: {error}")
+        except BadInput as error:
+            print(f"benchmarks.peers: {error}", file=sys.stderr)
+            sys.exit(2)
     if not bench.runs:
         sys.exit("benchmarks.peers: every peer was left out")
     print(peers_report.markdown(json.loads(options.json.read_text())))

@@ -249,8 +249,8 @@ def write(clock: Clock, frames: Frames, way: str) -> None:
     way
         ``inserts``: by `to_sql` as it is, of whose ways it is the fastest: 10,000
         people took 1.3 s of the client's processor by psycopg, 2.4 s by psycopg2,
-        and 12 s by ``method='multi'`` in chunks of 1,000. ``copy``: by COPY, for which pandas'
-        documentation has an example.
+        and 12 s by ``method='multi'`` in chunks of 1,000. ``copy``: by COPY, for
+        which pandas' documentation has an example.
     """
     import psycopg
     import sqlalchemy
