@@ -84,7 +84,11 @@ class Bench:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the peers asked for at the sizes asked for, and print Markdown."""
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    most = generator.MAX_PATIENTS
+    if not all(1 <= patients <= most for patients in options.patients):
+        parser.error(f"--patients: expected whole numbers from 1 to {most}")
     check_machine(options.json)
     python = install(options.venv)
     with tempfile.TemporaryDirectory(prefix="riskmart-peers-", dir=options.folder) as f:
@@ -92,7 +96,8 @@ def main(arguments: list[str] | None = None) -> None:
         try:
             for patients in sorted(options.patients):
                 _measure_size(bench, patients)
-                _keep(bench)
+                if bench.runs:
+                    _keep(bench)
         except GateFailed as error:
             sys.exit(f"benchmarks.peers: {error}")
         except BadInput as error:

@@ -385,6 +385,25 @@ def test_figures_of_two_machines_are_kept_apart(
     assert "cores 10000, and " in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("patients", ["0", "10000000"])
+def test_a_size_that_cannot_be_generated_is_refused_at_once(
+    patients: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as stop:
+        peers.main(["--patients", "30", patients])
+    assert stop.value.code == 2
+    assert "expected whole numbers from 1 to 9999999" in capsys.readouterr().err
+
+
+def test_a_picture_of_nothing_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as stop:
+        curve.main(["--json", str(tmp_path / "none.json")])
+    assert stop.value.code == 2
+    assert "none.json: no such file" in capsys.readouterr().err
+
+
 def test_the_default_installation_runs_without_the_peers() -> None:
     """Importing the benchmark loads none of them."""
     script = (
