@@ -324,6 +324,11 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--json", type=Path, default=RESULTS)
     parser.add_argument("--svg", type=Path, default=PICTURE)
     options = parser.parse_args(arguments)
+    if not options.json.is_file():
+        parser.error(
+            f"{options.json}: no such file; expected what python -m benchmarks.peers"
+            " writes"
+        )
     options.svg.write_text(draw(json.loads(options.json.read_text())))
     print(options.svg)
 

@@ -28,7 +28,7 @@ from benchmarks import floor, measure, peers_ours, peers_report, peers_same, run
 from benchmarks.peers_work import Answer, read_rules, risk_seconds, save_model
 from python_scoring import config, registry, server, warehouse
 from python_scoring.cohorts import generator
-from python_scoring.errors import GateFailed
+from python_scoring.errors import BadInput, GateFailed
 from python_scoring.readmission import features, score
 
 LOCK = config.PROJECT_DIR / "requirements" / "peers.lock"
@@ -84,7 +84,11 @@ class Bench:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the peers asked for at the sizes asked for, and print Markdown."""
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    most = generator.MAX_PATIENTS
+    if not all(1 <= patients <= most for patients in options.patients):
+        parser.error(f"--patients: expected whole numbers from 1 to {most}")
     check_machine(options.json)
     python = install(options.venv)
     with tempfile.TemporaryDirectory(prefix="riskmart-peers-", dir=options.folder) as f:
@@ -92,9 +96,13 @@ def main(arguments: list[str] | None = None) -> None:
         try:
             for patients in sorted(options.patients):
                 _measure_size(bench, patients)
-                _keep(bench)
+                if bench.runs:
+                    _keep(bench)
         except GateFailed as error:
             sys.exit(f"benchmarks.peers: {error}")
+        except BadInput as error:
+            print(f"benchmarks.peers: {error}", file=sys.stderr)
+            sys.exit(2)
     if not bench.runs:
         sys.exit("benchmarks.peers: every peer was left out")
     print(peers_report.markdown(json.loads(options.json.read_text())))
@@ -243,21 +251,21 @@ def _our_floor(engine: str, home: Path) -> float:
     """Time what the bytes and the arithmetic cost: load, marts, scores."""
     with warehouse.connect(autocommit=True) as conn:
         scored = floor.score_seconds(conn)
-        if engine == "duckdb":
-            return scored + _duckdb_floor(home)
+        schema = peers_ours.last_schema(conn)
+    if engine == "duckdb":
+        return scored + _duckdb_floor(schema, home)
+    with warehouse.connect(autocommit=True) as conn:
         latest = "load_id = (select max(load_id) from raw.loads)"
         cohort = sql.Identifier("raw", "cohort_patients")
         loaded, _ = floor.copy_one(conn, home, cohort, latest)
         return loaded + floor.copy_seconds(conn, home)[0] + scored
 
 
-def _duckdb_floor(home: Path) -> float:
+def _duckdb_floor(schema: str, home: Path) -> float:
     # Here, since a project without that target has no DuckDB either.
     from benchmarks import peers_floor
 
-    return peers_floor.duckdb_seconds(
-        config.duckdb_file(), floor.CANDIDATE_SCHEMA, home
-    )
+    return peers_floor.duckdb_seconds(config.duckdb_file(), schema, home)
 
 
 def _keep_model(bench: Bench) -> None:
@@ -334,11 +342,16 @@ def _rows(bench: Bench, way: str, patients: int) -> Run:
         _need_model(bench)
         _apart(bench, "polars", measured)
     found = known[0] if known else _on_server(bench, way, measured)
+    # Python starts once for however many.
     factor = patients / measured
+    steps = {
+        step: seconds if step == "start" else seconds * factor
+        for step, seconds in found["steps"].items()
+    }
     return {
         **found,
-        "seconds": found["seconds"] * factor,
-        "steps": {step: s * factor for step, s in found["steps"].items()},
+        "seconds": sum(steps.values()),
+        "steps": steps,
         "measured_patients": measured,
     }
 

@@ -21,6 +21,7 @@ from benchmarks.peers_work import KEYS, VALUES, Answer, Rules
 from python_scoring import config, pipeline, warehouse
 from python_scoring.publication.builds import CANDIDATE_SCHEMA
 from python_scoring.readmission.features import FEATURE_NAMES
+from python_scoring.warehouse import Connection
 
 ENGINES = ("postgres", "duckdb")
 
@@ -78,7 +79,7 @@ def _timed(*arguments: str) -> tuple[float, int]:
 def answer(rules: Rules, org: str, to: Answer) -> None:
     """Leave the marts of one organization to be compared."""
     with warehouse.connect() as conn:
-        for name, source in _sources(rules, org).items():
+        for name, source in _sources(last_schema(conn), rules, org).items():
             columns = (*KEYS[name], *VALUES[name])
             listed = ", ".join(
                 f"coalesce(cast({c} as double precision), cast('NaN' as double"
@@ -99,9 +100,23 @@ def _chunks(chunks: Iterator[np.ndarray]) -> Iterator[Mapping[str, Any]]:
         yield {name: chunk[name] for name in chunk.dtype.names or ()}
 
 
-def _sources(rules: Rules, org: str) -> dict[str, str]:
+def last_schema(conn: Connection) -> str:
+    """Find where the last build's tables are, before it is published.
+
+    A schema of the build's own where an engine cannot rename one afterwards.
+    """
+    found = conn.execute("select max(build_id) from raw.builds").fetchone()
+    assert found is not None
+    own = f"build_{found[0]}"
+    named = conn.execute(
+        f"select schema_name from information_schema.schemata"
+        f" where schema_name = '{own}'".encode()
+    ).fetchone()
+    return own if named else CANDIDATE_SCHEMA
+
+
+def _sources(schema: str, rules: Rules, org: str) -> dict[str, str]:
     """Select each table under the names and numbers that the peers have."""
-    schema = CANDIDATE_SCHEMA
     # The last part of an external_id of ours is the place in the file.
     person = "cast(split_part(people.external_id, '-', 2) as bigint) as patient_id"
     days = "cast(split_part(marts.prediction_window, '_', 1) as integer) as window_days"

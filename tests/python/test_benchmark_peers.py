@@ -244,12 +244,13 @@ def test_row_by_row_is_multiplied_beyond_what_was_measured(
     own.reference[100] = ("polars", Answer(tmp_path))
 
     def measured(bench: peers.Bench, way: str, patients: int) -> peers.Run:
-        return {"seconds": 7.0, "steps": {"row by row": 6.0}, "people": patients}
+        steps = {"row by row": 6.0, "start": 1.0}
+        return {"seconds": 7.0, "steps": steps, "people": patients}
 
     monkeypatch.setattr(peers, "_on_server", measured)
     found = peers._rows(own, "rows", 1000)
-    assert found["seconds"] == 70.0
-    assert found["steps"] == {"row by row": 60.0}
+    assert found["seconds"] == 61.0
+    assert found["steps"] == {"row by row": 60.0, "start": 1.0}
     assert found["people"] == found["measured_patients"] == 100
     assert peers._rows(own, "rows", 50)["measured_patients"] == 50
 
@@ -383,6 +384,25 @@ def test_figures_of_two_machines_are_kept_apart(
         peers.check_machine(file)
     assert stop.value.code == 2
     assert "cores 10000, and " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("patients", ["0", "10000000"])
+def test_a_size_that_cannot_be_generated_is_refused_at_once(
+    patients: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as stop:
+        peers.main(["--patients", "30", patients])
+    assert stop.value.code == 2
+    assert "expected whole numbers from 1 to 9999999" in capsys.readouterr().err
+
+
+def test_a_picture_of_nothing_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as stop:
+        curve.main(["--json", str(tmp_path / "none.json")])
+    assert stop.value.code == 2
+    assert "none.json: no such file" in capsys.readouterr().err
 
 
 def test_the_default_installation_runs_without_the_peers() -> None:
