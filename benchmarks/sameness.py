@@ -12,8 +12,8 @@ from python_scoring.warehouse import Connection
 _NOT_COMPARED = {"builds", "model_drift"}
 _RUN_COLUMNS = {"build_id", "calculated_at"}
 
-# Not what leaves controls out (targeting_*): each twin is drawn for itself. Those marts are
-# held against a full build.
+# Not what leaves controls out (targeting_*): each twin is drawn for itself. Those marts
+# are held against a full build.
 _TWINS = {
     "patient_features": "",
     "predictions": "prediction_window, risk_score, risk_tier, reason_1, reason_3",
