@@ -101,10 +101,10 @@ class Bench:
     def _write_history(self, outcomes: Outcomes) -> None:
         """Write the predictions where the gate of the horizons looks for them."""
         self.conn.execute(
-            "create temporary table prediction_history (batch_id bigint,"
+            "create temporary table predictions (batch_id bigint,"
             " patient_id bigint, prediction_window text, risk_score float8)"
         )
-        with self.conn.cursor().copy("copy prediction_history from stdin") as copy:
+        with self.conn.cursor().copy("copy predictions from stdin") as copy:
             for window, days in enumerate(outcomes.window_days):
                 for person, risk in enumerate(outcomes.risk[:, window].tolist()):
                     copy.write_row((1, person, f"{days}_day", risk))
@@ -114,11 +114,11 @@ def open_bench(conn: Connection, project: Project) -> Bench:
     """Compile the gates of a project that has been built."""
     nodes = project.invoke("compile", "--select", *GATES)
     queries = {node.name: node.compiled_code for node in nodes.values()}
-    history = '"candidate"."prediction_history"'
+    history = '"candidate"."predictions"'
     prefix, _, _ = queries[HORIZONS].partition(history)
     database = prefix.rsplit(maxsplit=1)[-1]
     queries[HORIZONS] = queries[HORIZONS].replace(
-        f"{database}{history}", "pg_temp.prediction_history"
+        f"{database}{history}", "pg_temp.predictions"
     )
     model = registry.champion(conn, features.TARGET)
     assert model is not None

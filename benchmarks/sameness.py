@@ -12,18 +12,19 @@ from python_scoring.warehouse import Connection
 _NOT_COMPARED = {"builds", "model_drift"}
 _RUN_COLUMNS = {"build_id", "calculated_at"}
 
+# Not what leaves controls out (targeting_*): each twin is drawn for itself. Those marts
+# are held against a full build.
 _TWINS = {
     "patient_features": "",
     "predictions": "prediction_window, risk_score, risk_tier, reason_1, reason_3",
     "financial_projections": "prediction_window, net_benefit, roi_category",
     "positive_roi_patients": "prediction_window, department_id, net_benefit",
     "roi_uncertainty": "prediction_window, net_benefit_p05, positive_roi_probability",
-    "targeting_steps": "prediction_window, previous_window, step_cost, step_savings",
 }
 _SUMMARIES = (
     *("org_tier_summary", "dept_risk_distribution", "roi_aggregations"),
     *("roi_by_department", "cohort_comparison"),
-    *("roi_scenario_totals", "targeting_frontier"),
+    "roi_scenario_totals",
 )
 
 

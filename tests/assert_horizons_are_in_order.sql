@@ -4,7 +4,21 @@ with
 
 history as (
 
-    select * from {{ ref('prediction_history') }}
+    select
+        batch_id,
+        patient_id,
+        prediction_window,
+        risk_score
+    from {{ ref('predictions') }}
+
+    union all
+
+    select
+        batch_id,
+        patient_id,
+        prediction_window,
+        risk_score
+    from {{ ref('past_predictions') }}
 
 ),
 

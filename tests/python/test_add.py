@@ -305,8 +305,8 @@ def test_every_path_model_and_test_is_in_the_plan(shop: Copy) -> None:
         "assert_projections_follow_the_rules",
         "assert_patients_are_whom_their_features_tell_of",
         "features_are_within_their_bounds",
-        "predictions_are_the_active_ones_of_the_history",
-        "prediction_history_is_the_ledger",
+        "predictions_are_the_active_ones_of_the_ledger",
+        "past_predictions_are_the_rest_of_the_ledger",
     } <= tests
 
 

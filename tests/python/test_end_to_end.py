@@ -31,13 +31,13 @@ GRIDS = {
 MARTS = {
     *GRIDS,
     *("organizations", "departments", "patients", "patient_features", "builds"),
-    *("predictions", "prediction_history"),
+    *("predictions", "past_predictions", "prediction_history"),
     *("financial_projections", "positive_roi_patients"),
     *("programme_holdout", "projection_backtests"),
     *("roi_uncertainty", "targeting_steps", "targeting_sums"),
 }
-# Has rows once a cohort took the place of one that was scored.
-MAY_BE_EMPTY = {"tier_change_sums"}
+# Have rows once a cohort took the place of one that was scored.
+MAY_BE_EMPTY = {"tier_change_sums", "past_predictions"}
 # What is no organization's.
 SHARED = {"departments", "builds", "reason_words"}
 SHARED |= {"intervention_evidence", "roi_assumptions", "calendar_days"}

@@ -293,7 +293,6 @@ def test_slim_ci_builds_what_was_touched_on_what_is_published(beside: Plain) -> 
         # their other parents are not there
         assert set(beside.copy.rows(_KEYS, "ci_7_marts")) == {
             ("positive_roi_patients", "financial_projections"),
-            ("roi_uncertainty", "financial_projections"),
             ("targeting_steps", "positive_roi_patients"),
         }
 

@@ -207,15 +207,16 @@ SABOTAGE = {
         "financial_projections",
     ),
     "a patient's prediction": (
-        "delete from candidate.prediction_history where prediction_window = '60_day'"
+        "update candidate.predictions set reason_1 = reason_2"
+        " where prediction_window = '60_day'"
         " and patient_id = (select min(patient_id) from candidate.patients)",
-        "prediction_history",
+        "predictions",
     ),
     "horizons": (
-        "update candidate.prediction_history set risk_score = 0.999"
+        "update candidate.predictions set risk_score = 0.999"
         " where prediction_window = '30_day' and patient_id ="
         " (select min(patient_id) from candidate.patients)",
-        "prediction_history",
+        "predictions",
     ),
     "a target": (
         # the steps that refer to it go first: no foreign key hides what is missing

@@ -31,7 +31,6 @@ MARTS = {
     **dict.fromkeys(("organizations", "departments", "patients"), ("true",)),
     "patient_features": ("true",),
     "predictions": ("true",),
-    "prediction_history": ("is_active", "not is_active"),
     "reason_words": ("true", "code_names is not null"),
     "org_tier_summary": _GRID,
     "tier_migration": _GRID,
@@ -55,7 +54,6 @@ MARTS = {
     "roi_sums": ("true",),
     "intervention_evidence": ("true",),
     "roi_assumptions": ("true",),
-    "roi_uncertainty": ("true", "break_even_success_rate is null"),
     "roi_scenario_totals": tuple(
         f"scenario = '{s}'" for s in ("conservative", "base", "optimistic")
     ),
@@ -313,14 +311,18 @@ def test_nothing_is_seen_where_nothing_changed(bench: Bench) -> None:
         pytest.param(
             "update candidate.predictions set risk_tier = risk_tier % 5 + 1"
             " where patient_id = 7 and prediction_window = '60_day'",
-            "predictions_are_the_active_ones_of_the_history",
+            "predictions_are_the_active_ones_of_the_ledger",
             id="a wrong tier",
         ),
         pytest.param(
-            "delete from candidate.prediction_history"
+            "insert into candidate.past_predictions select batch_id, patient_id,"
+            " prediction_window, organization_id, risk_score, risk_tier,"
+            " model_version, reason_1, reason_1_contribution, reason_1_value, reason_2,"
+            " reason_2_contribution, reason_2_value, reason_3, reason_3_contribution,"
+            " reason_3_value, scored_at from candidate.predictions"
             " where patient_id = 7 and prediction_window = '60_day'",
-            "prediction_history_is_the_ledger",
-            id="a missing row",
+            "past_predictions_are_the_rest_of_the_ledger",
+            id="a row too many",
         ),
         pytest.param(
             "update candidate.roi_by_department"
@@ -368,7 +370,7 @@ def _edited(file: Path, old: str, new: str) -> Iterator[None]:
             "models/intermediate/readmission/int_tiered_predictions.sql",
             "        tiers.risk_tier,",
             "        cast(greatest(tiers.risk_tier - 1, 1) as smallint) as risk_tier,",
-            ["int_tiered_predictions", "predictions", "prediction_history"],
+            ["int_tiered_predictions", "predictions", "past_predictions"],
             "assert_tiers_hold_their_scores",
             id="a tier too low",
         ),

@@ -59,11 +59,7 @@ final as (
     select
         downside_spread,
         upside_spread,
-        exp(-{{ normal_quantile_95() }} * downside_spread) as low_factor,
-        exp(power(downside_spread, 2) / 2) * (1 - {{ normal_cdf('downside_spread') }})
-        + exp(power(upside_spread, 2) / 2) * {{ normal_cdf('upside_spread') }}
-            as mean_factor,
-        exp({{ normal_quantile_95() }} * upside_spread) as high_factor
+        {{ spread_factors() }}
 
     from spreads
 

@@ -1,3 +1,11 @@
+-- A view, since most of it is `predictions`; it reads marts alone, as whoever asks.
+{{
+    config(
+        materialized='view',
+        post_hook='{{ ask_as_reader() }}'
+    )
+}}
+
 with
 
 predictions as (
@@ -6,9 +14,9 @@ predictions as (
 
 ),
 
-tiered_predictions as (
+past_predictions as (
 
-    select * from {{ ref('int_tiered_predictions') }}
+    select * from {{ ref('past_predictions') }}
 
 ),
 
@@ -58,9 +66,7 @@ final as (
         scored_at,
         false as is_active
 
-    from tiered_predictions
-
-    where not is_active
+    from past_predictions
 
 )
 

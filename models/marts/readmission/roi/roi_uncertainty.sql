@@ -1,14 +1,39 @@
+-- A view, for all of it follows from the projection and two numbers; it reads marts
+-- alone, and of them what its readers may read, since it reads them as whoever asks.
+{{
+    config(
+        materialized='view',
+        post_hook='{{ ask_as_reader() }}'
+    )
+}}
+
 with
 
 projections as (
 
-    select * from {{ ref('financial_projections') }}
+    select
+        patient_id,
+        prediction_window,
+        organization_id,
+        addressable_cost,
+        expected_savings,
+        intervention_cost,
+        net_benefit
+
+    from {{ ref('financial_projections') }}
 
 ),
 
 spread as (
 
-    select * from {{ ref('int_roi_spread') }}
+    select
+        downside_spread,
+        upside_spread,
+        {{ spread_factors() }}
+
+    from {{ ref('roi_assumptions') }}
+
+    where scenario = 'base'
 
 ),
 
