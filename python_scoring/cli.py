@@ -352,7 +352,10 @@ def load_cms(
 @load_app.command("cohort")
 def load_cohort(
     file: Annotated[
-        Path | None, typer.Argument(help="A .csv, .csv.gz or .parquet file.")
+        Path | None,
+        typer.Argument(
+            help="A .csv, .csv.gz or .parquet file, or a folder of .parquet files."
+        ),
     ] = None,
     org: Annotated[
         str | None, typer.Option(help="Code from seeds/rules/organizations.csv.")
@@ -363,7 +366,9 @@ def load_cohort(
     ] = None,
     outcomes: Annotated[
         Path | None,
-        typer.Option(help="Outcomes file; else NAME_outcomes beside it is taken."),
+        typer.Option(
+            help="Outcomes, a file or folder; else NAME_outcomes beside it is taken."
+        ),
     ] = None,
     training: Annotated[
         bool, typer.Option("--training", help="A labelled history, never in a mart.")

@@ -28,6 +28,9 @@ _NUMPY_TYPES = {
     "BIGINT": "i8",
     "DOUBLE": "f8",
 }
+# What PostgreSQL calls the schema of a session's own tables; whose turn it is, where
+# one process at a time has the file open; and what ends with the connection here.
+_SAID_OTHERWISE = {"pg_temp.": "temp.", " for update": "", " on commit drop": ""}
 _RAW_TABLES = Path(__file__).with_name("raw_tables.sql")
 
 # A process that is about to end still holds the file for a moment.
@@ -330,8 +333,8 @@ def _translate(query: Any, parameters: Any) -> tuple[str, Any]:
         text = query.as_string(None)
     else:
         text = query.decode() if isinstance(query, bytes) else str(query)
-    # What PostgreSQL calls the schema of a session's own tables.
-    text = text.replace("pg_temp.", "temp.")
+    for theirs, ours in _SAID_OTHERWISE.items():
+        text = text.replace(theirs, ours)
     if parameters is None:
         return text, None
     used: dict[str, Any] = {}
