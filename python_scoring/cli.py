@@ -224,7 +224,10 @@ def told_what_readers_have() -> Iterator[None]:
     except RiskmartError as error:
         have = ""
         # Where nothing was ever made, there is no record of builds to ask either.
-        nothing = (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName)
+        nothing = (
+            *(psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName),
+            duckdb.CatalogException,
+        )
         with suppress(BadInput, *nothing), warehouse.connect() as conn:
             have = status.readers_have(conn)
         raise type(error)(f"{error}\n{have}".rstrip()) from None
@@ -695,7 +698,7 @@ def restore(
 @app.command("status")
 def show_status() -> None:
     """Show where the warehouse is and what it holds."""
-    if config.is_duckdb() and not config.duckdb_file().is_file():
+    if config.is_duckdb() and not config.duckdb_file().exists():
         out.print(f"{config.describe()}: not there yet; `riskmart build` makes it")
         return
     if config.is_embedded() and not server.is_running():
@@ -719,7 +722,7 @@ def sql(
                 digest = hashlib.sha256(query.encode()).hexdigest()
                 detail = {"query_sha256": digest}
                 trail.record(conn, "export", "sql --csv", count, detail=detail)
-        except psycopg.Error as error:
+        except (psycopg.Error, duckdb.Error) as error:
             raise BadInput(str(error).strip()) from None
 
 

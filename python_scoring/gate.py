@@ -1,5 +1,6 @@
 """dbt's word on the candidate: what failed, in words."""
 
+import duckdb
 import psycopg
 
 from python_scoring.dbt import Node, Project, is_out_of_reach
@@ -51,7 +52,7 @@ def _first_rows(conn: Connection, test_query: str) -> list[str]:
                 "  " + ", ".join(f"{n}={v}" for n, v in zip(names, row, strict=True))
                 for row in cursor
             ]
-    except psycopg.Error as error:
+    except (psycopg.Error, duckdb.Error) as error:
         return [f"  (its rows cannot be shown: {str(error).splitlines()[0]})"]
 
 

@@ -33,6 +33,12 @@ _NUMPY_TYPES = {
 _SAID_OTHERWISE = {"pg_temp.": "temp.", " for update": "", " on commit drop": ""}
 _RAW_TABLES = Path(__file__).with_name("raw_tables.sql")
 
+# Who sets a setting that DuckDB may refuse, and what it should be.
+_NAMED_BY = {
+    "memory_limit": ("RISKMART_DUCKDB_MEMORY", "as much as 8GB or 75%"),
+    "temp_directory": ("RISKMART_DUCKDB_TEMP", "a folder"),
+}
+
 # A process that is about to end still holds the file for a moment.
 _RETRY_PAUSES = (0.1, 0.3, 0.6)
 
@@ -49,31 +55,48 @@ def connect(*, autocommit: bool = False) -> "Connection":
 
 
 def _open(path: Path) -> duckdb.DuckDBPyConnection:
-    path.parent.mkdir(parents=True, exist_ok=True)
     # Rows of people: whoever may read the file reads them all.
     os.umask(0o077)
-    connection = _opened(path)
-    path.chmod(0o600)
-    for name, value in config.duckdb_settings().items():
-        try:
-            connection.execute(f"set {name} = '{value}'")
-        except duckdb.Error as error:
-            raise BadInput(f"{name} {value!r}: {_first_line(error)}") from None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        connection = _opened(path)
+        path.chmod(0o600)
+    except OSError as error:
+        raise BadInput(
+            f"{path}: {error.strerror or error}; expected a file of ours in a folder "
+            "that we may write to"
+        ) from None
     return connection
 
 
 def _opened(path: Path) -> duckdb.DuckDBPyConnection:
+    # Given as it is opened, and to dbt in the same words: once anything was put into
+    # the temporary folder, DuckDB lets nobody set it any more, to the same one either.
+    settings = config.duckdb_settings()
+    _check(settings)
     for pause in _RETRY_PAUSES:
         try:
-            return duckdb.connect(str(path))
+            return duckdb.connect(str(path), config=dict(settings))
         except duckdb.Error as error:
             if "lock" not in str(error):
                 raise _why_not_opened(path, error) from None
         time.sleep(pause)
     try:
-        return duckdb.connect(str(path))
+        return duckdb.connect(str(path), config=dict(settings))
     except duckdb.Error as error:
         raise _why_not_opened(path, error) from None
+
+
+def _check(settings: Mapping[str, str]) -> None:
+    """Refuse a setting that DuckDB does not take, by the name that people give it."""
+    for name, value in settings.items():
+        try:
+            duckdb.connect(config={name: value}).close()
+        except duckdb.Error as error:
+            variable, expected = _NAMED_BY.get(name, (name, "another value"))
+            raise BadInput(
+                f"{variable} {value}: {_first_line(error)}; expected {expected}"
+            ) from None
 
 
 def in_words(error: duckdb.Error) -> str | None:

@@ -156,7 +156,7 @@ DIFFERENCES = {
     ),
     "another type": (
         lambda part: part.assign(age=part["age"].astype(str)),
-        ["column 'age' is ", " and string"],
+        ["column 'age' is int16 and large_string"],
     ),
     "outcomes": (
         lambda part: part[["external_id"]].assign(days_to_readmission=3),
