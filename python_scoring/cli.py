@@ -722,8 +722,11 @@ def sql(
                 digest = hashlib.sha256(query.encode()).hexdigest()
                 detail = {"query_sha256": digest}
                 trail.record(conn, "export", "sql --csv", count, detail=detail)
-        except (psycopg.Error, duckdb.Error) as error:
+        except psycopg.Error as error:
             raise BadInput(str(error).strip()) from None
+        except duckdb.Error as error:
+            said = errors_in_words(error) or str(error).strip()
+            raise BadInput(said) from None
 
 
 @app.command(context_settings={"ignore_unknown_options": True})

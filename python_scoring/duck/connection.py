@@ -39,6 +39,9 @@ _NAMED_BY = {
     "temp_directory": ("RISKMART_DUCKDB_TEMP", "a folder"),
 }
 
+# How DuckDB says that there is no room: in memory, beside it, or on the disk.
+_LACKS = ("Out of Memory Error", "No space left on device")
+
 # A process that is about to end still holds the file for a moment.
 _RETRY_PAUSES = (0.1, 0.3, 0.6)
 
@@ -99,17 +102,26 @@ def _check(settings: Mapping[str, str]) -> None:
             ) from None
 
 
-def in_words(error: duckdb.Error) -> str | None:
+def in_words(error: Exception | str) -> str | None:
     """Say what the machine lacked, in words; None where it was something else."""
-    text = _first_line(error)
-    if isinstance(error, duckdb.OutOfMemoryException) or "Out of Memory" in text:
-        return (
-            f"the memory limit is too small for this much data ({text}); expected more "
-            "in RISKMART_DUCKDB_MEMORY, or a folder with room in RISKMART_DUCKDB_TEMP"
-        )
+    lines = [line.strip() for line in str(error).splitlines()]
+    text = next((line for line in lines if any(w in line for w in _LACKS)), None)
+    if text is None:
+        return None
+    settings = config.duckdb_settings()
+    memory, folder = settings["memory_limit"], settings["temp_directory"]
     if "No space left" in text:
-        return f"no room left on the disk ({text})"
-    return None
+        return f"no room left on the disk of {config.duckdb_file()} or {folder} ({text})"
+    if "offload" in text:
+        return (
+            f"no room left in {folder} for what is not held in memory, which is {memory} "
+            f"({text}); expected a folder with more room in RISKMART_DUCKDB_TEMP, or more "
+            "memory in RISKMART_DUCKDB_MEMORY"
+        )
+    return (
+        f"{memory} of memory are too little for this much data ({text}); expected more "
+        "in RISKMART_DUCKDB_MEMORY"
+    )
 
 
 def _first_line(error: duckdb.Error) -> str:
