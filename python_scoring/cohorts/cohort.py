@@ -54,8 +54,8 @@ def load(
     org, as_of
         Whose cohort, and the index date of its fields.
     outcomes
-        Outcomes, of any such kind; without them, NAME_outcomes beside NAME is taken if it is
-        there.
+        Outcomes, of any such kind; without them, NAME_outcomes beside NAME is taken
+        if it is there.
     purpose
         `training` for a labelled history, whose people enter no mart.
     max_reject_share

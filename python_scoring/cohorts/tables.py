@@ -62,7 +62,7 @@ class Table(Protocol):
 
 
 def shift(batch: Batch, by: int) -> Batch:
-    """Number a batch's lines as those of a longer table that has it after others."""
+    """Add to the numbers of a batch's lines: others come before it."""
     malformed = [replace(one, line=one.line + by) for one in batch.malformed]
     return replace(batch, lines=batch.lines + by, malformed=malformed)
 

@@ -42,6 +42,11 @@ _NAMED_BY = {
 # How DuckDB says that there is no room: in memory, beside it, or on the disk.
 _LACKS = ("Out of Memory Error", "No space left on device")
 
+_NAMES_OF_SCHEMAS = {
+    *("raw", "baseline", "reference", "rules", "staging", "intermediate", "marts"),
+    *("main", "temp", "system", "information_schema", "pg_catalog"),
+}
+
 # A process that is about to end still holds the file for a moment.
 _RETRY_PAUSES = (0.1, 0.3, 0.6)
 
@@ -58,6 +63,7 @@ def connect(*, autocommit: bool = False) -> "Connection":
 
 
 def _open(path: Path) -> duckdb.DuckDBPyConnection:
+    _check_name(path)
     # Rows of people: whoever may read the file reads them all.
     os.umask(0o077)
     try:
@@ -70,6 +76,16 @@ def _open(path: Path) -> duckdb.DuckDBPyConnection:
             "that we may write to"
         ) from None
     return connection
+
+
+def _check_name(path: Path) -> None:
+    """Refuse a file whose name DuckDB would take for a schema's."""
+    name = path.name.split(".")[0].lower()
+    if name in _NAMES_OF_SCHEMAS or name.startswith(("build_", "intake_")):
+        raise BadInput(
+            f"{path}: DuckDB calls a file's tables by the file's name, and {name} is "
+            "that of a schema in it; expected another name, as riskmart.duckdb"
+        )
 
 
 def _opened(path: Path) -> duckdb.DuckDBPyConnection:
@@ -111,12 +127,14 @@ def in_words(error: Exception | str) -> str | None:
     settings = config.duckdb_settings()
     memory, folder = settings["memory_limit"], settings["temp_directory"]
     if "No space left" in text:
-        return f"no room left on the disk of {config.duckdb_file()} or {folder} ({text})"
+        return (
+            f"no room left on the disk of {config.duckdb_file()} or {folder} ({text})"
+        )
     if "offload" in text:
         return (
-            f"no room left in {folder} for what is not held in memory, which is {memory} "
-            f"({text}); expected a folder with more room in RISKMART_DUCKDB_TEMP, or more "
-            "memory in RISKMART_DUCKDB_MEMORY"
+            f"no room left in {folder} for what is not held in memory, which is "
+            f"{memory} ({text}); expected a folder with more room in "
+            "RISKMART_DUCKDB_TEMP, or more memory in RISKMART_DUCKDB_MEMORY"
         )
     return (
         f"{memory} of memory are too little for this much data ({text}); expected more "

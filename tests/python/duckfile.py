@@ -69,11 +69,11 @@ def next_candidate(*changes: str) -> int:
                 )
             )
         conn.execute(
-            "insert into raw.intake_steps by name select * replace ("
-            " %s as build_id,"
-            " replace(relation, %s, %s) as relation,"
-            " replace(statement, %s, %s) as statement"
-            ") from raw.intake_steps where build_id = %s".encode(),
+            b"insert into raw.intake_steps by name select * replace ("
+            b" %s as build_id,"
+            b" replace(relation, %s, %s) as relation,"
+            b" replace(statement, %s, %s) as statement"
+            b") from raw.intake_steps where build_id = %s",
             (build_id, *(source.schema, schema) * 2, source.build_id),
         )
         for change in changes:

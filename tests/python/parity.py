@@ -65,7 +65,9 @@ def differences(ours: Rows, theirs: Rows, columns: Sequence[str]) -> list[str]:
 def _order(row: tuple[Any, ...]) -> tuple[Any, ...]:
     exact = tuple(_key(value) for value in row if not isinstance(value, float))
     doubles = tuple(
-        (math.isnan(value), f"{value:+.6e}") for value in row if isinstance(value, float)
+        (math.isnan(value), f"{value:+.6e}")
+        for value in row
+        if isinstance(value, float)
     )
     return (exact, doubles)
 

@@ -64,9 +64,8 @@ def engines(built: Copy, tmp_path_factory: pytest.TempPathFactory) -> Iterator[E
         with copy.in_force():
             load_claims()
             assert pipeline.build().published
-        with pair.duckdb():
-            with warehouse.connect(autocommit=True) as conn:
-                warehouse.prepare(conn)
+        with pair.duckdb(), warehouse.connect(autocommit=True) as conn:
+            warehouse.prepare(conn)
         copy_registry(pair)
         with pair.duckdb():
             load_claims()
@@ -86,7 +85,7 @@ def load_claims() -> None:
 
 
 def copy_registry(pair: Engines) -> None:
-    """Register people in the file as on PostgreSQL: the hold-out is drawn by the uuid."""
+    """Register people as on PostgreSQL: the hold-out is drawn by their uuid."""
     columns = ", ".join(_REGISTRY)
     with pair.postgres.in_force(), warehouse.connect() as conn:
         query = f"select {columns}, registered_at from raw.patient_registry"
@@ -388,7 +387,7 @@ def test_what_others_keep_beside_the_marts_is_left_alone(duck: Path) -> None:
 def test_a_name_of_somebody_else_s_is_refused_in_words(duck: Path) -> None:
     execute("create table marts.shoes as select 1 as size")
     [current] = seen()
-    with pytest.raises(BadInput, match="marts.shoes is a relation that riskmart did"):
+    with pytest.raises(BadInput, match=r"marts\.shoes is a relation that riskmart did"):
         publish_next("create table {schema}.shoes as select 2 as size")
     assert seen() == {current}
     assert value("select size from marts.shoes") == 1

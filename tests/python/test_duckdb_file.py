@@ -15,6 +15,7 @@ from conftest import Run
 from dbt.adapters.duckdb.credentials import DuckDBCredentials
 from dbt.adapters.duckdb.environments.local import LocalEnvironment
 from dbt.config.renderer import ProfileRenderer
+from dbt_common.context import set_invocation_context
 from test_load_cohort import people, write_csv
 
 from python_scoring import config, warehouse
@@ -81,7 +82,7 @@ def refused(riskmart: Run, *arguments: str) -> str:
 
 def test_raw_tables_are_those_of_postgresql(conn: Connection, tmp_path: Path) -> None:
     ours = columns(conn)
-    with duckfile.connected(tmp_path / "raw.duckdb") as other:
+    with duckfile.connected(tmp_path / "other.duckdb") as other:
         theirs = columns(other)
     assert len({table for table, _ in theirs}) > 20
     assert ours == theirs
@@ -167,6 +168,15 @@ def test_a_read_only_file_is_refused(made: Path, riskmart: Run) -> None:
     assert "Permission denied" in refused(riskmart, "status")
 
 
+@pytest.mark.parametrize("name", ["raw.duckdb", "Marts.db", "build_1.duckdb"])
+def test_a_file_called_as_a_schema_is_refused(
+    file: Path, riskmart: Run, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv("RISKMART_DUCKDB", str(file.with_name(name)))
+    said = refused(riskmart, "build")
+    assert f"{name}: DuckDB calls a file's tables by the file's name" in said
+
+
 def test_status_of_no_file_says_how_to_make_one(file: Path, riskmart: Run) -> None:
     done = riskmart("status")
     assert done.code == 0
@@ -187,7 +197,7 @@ def test_an_unknown_target_is_refused(
     assert "spark: no such target; expected one of postgres, duckdb" in said
 
 
-@pytest.mark.parametrize("value", ["lots", "75", "1KB"])
+@pytest.mark.parametrize("value", ["lots", "75", "8 potatoes"])
 def test_a_memory_limit_that_is_none_is_refused(
     file: Path, riskmart: Run, monkeypatch: pytest.MonkeyPatch, value: str
 ) -> None:
@@ -229,6 +239,7 @@ def profile(target: str) -> dict[str, object]:
     text = (config.PROJECT_DIR / "profiles.yml").read_text()
     output = yaml.safe_load(text)["riskmart"]["outputs"][target]
     with project_environment():
+        set_invocation_context(os.environ)
         rendered: dict[str, object] = ProfileRenderer({}).render_data(output)
     return {"database": "riskmart", **rendered}
 
