@@ -217,6 +217,7 @@ class Cursor:
         return list(self._rows)
 
     def __iter__(self) -> Iterator[Any]:
+        """Go through the rows that are left."""
         return self._rows
 
     def __enter__(self) -> Self:

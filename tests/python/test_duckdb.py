@@ -68,6 +68,9 @@ def engines(built: Copy, tmp_path_factory: pytest.TempPathFactory) -> Iterator[E
             warehouse.prepare(conn)
         copy_registry(pair)
         with pair.duckdb():
+            # Before the claims, as there: loads are numbered.
+            with warehouse.connect(autocommit=True) as conn:
+                pipeline.load_training_cohort(conn)
             load_claims()
             assert pipeline.build().published
         yield pair
@@ -106,8 +109,15 @@ def copy_registry(pair: Engines) -> None:
 def duck(engines: Engines, tmp_path: Path) -> Iterator[Path]:
     """A copy of the published file, in force for one test to change."""
     file = Path(shutil.copyfile(engines.file, tmp_path / "copy.duckdb"))
+    # What was committed since DuckDB last put it into the file.
+    if _log(engines.file).exists():
+        shutil.copyfile(_log(engines.file), _log(file))
     with engines.duckdb(file):
         yield file
+
+
+def _log(file: Path) -> Path:
+    return file.with_name(f"{file.name}.wal")
 
 
 def read_marts(conn: Connection) -> Marts:
@@ -168,21 +178,24 @@ def test_every_mart_says_the_same_on_both_engines(engines: Engines) -> None:
     assert compared(ours, theirs) == []
 
 
-def test_one_changed_number_is_found(engines: Engines) -> None:
-    ours, theirs = both(engines)
-    columns, rows = theirs["financial_projections"]
-    place = columns.index("net_benefit")
-    changed = list(rows[7])
-    changed[place] *= 1 + 1e-8
-    rows[7] = tuple(changed)
-    [found] = compared(ours, theirs)
-    assert found.startswith("financial_projections: net_benefit: ")
-    rows.pop()
-    assert "rows against" in compared(ours, theirs)[0]
+def test_one_changed_number_is_found(duck: Path) -> None:
+    columns, rows = read_mart("financial_projections")
+    schema = f"build_{seen().pop()}"
+    execute(
+        f"update {schema}.financial_projections set net_benefit ="
+        " net_benefit * (1 + 1e-8) where prediction_window = '30_day'"
+        f" and patient_id = (select min(patient_id) from {schema}.patients)"
+    )
+    changed = read_mart("financial_projections")[1]
+    [found] = parity.differences(rows, changed, columns)
+    assert found.startswith("net_benefit: ")
+    assert parity.differences(rows, changed[1:], columns) == [
+        f"{len(rows)} rows against {len(rows) - 1}"
+    ]
 
 
 def test_types_of_the_marts_are_the_same(engines: Engines) -> None:
-    same = {"text": "VARCHAR", "timestamp with time zone": "TIMESTAMP WITH TIME ZONE"}
+    same = {"text": "VARCHAR", "jsonb": "JSON"}
     with engines.postgres.in_force(), warehouse.connect() as conn:
         ours = {
             (mart, name): same.get(column.data_type, column.data_type.upper())
@@ -219,7 +232,7 @@ def take(*people: dict[str, Any] | bytes, **options: bool) -> list[str]:
     """Hand people in, and say what became of each."""
     with adding.intake() as intake:
         answer = intake.add(list(split(lines(*people))), **options)
-    return [result.outcome for result in answer.results]
+    return [str(entry.outcome) for entry in answer.entries]
 
 
 def test_new_patients_leave_both_engines_the_same(engines: Engines) -> None:
@@ -237,7 +250,7 @@ def test_new_patients_leave_both_engines_the_same(engines: Engines) -> None:
     corrected = person(annual_cost=1_000, inpatient_cost=0)
     with engines.postgres.in_force():
         ours = [*take(*handed_in), *take(corrected), *take(corrected)]
-        before = read_marts_of("patients")
+        before = read_mart("patients")
     copy_registry(engines)
     with engines.duckdb():
         theirs = [*take(*handed_in), *take(corrected), *take(corrected)]
@@ -248,7 +261,7 @@ def test_new_patients_leave_both_engines_the_same(engines: Engines) -> None:
     assert compared(ours, theirs) == []
 
 
-def read_marts_of(mart: str) -> tuple[list[str], parity.Rows]:
+def read_mart(mart: str) -> tuple[list[str], parity.Rows]:
     with warehouse.connect() as conn:
         columns = parity.compared_columns(conn, mart)
         return columns, parity.read(conn, mart, columns)
