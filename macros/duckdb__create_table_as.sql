@@ -10,7 +10,7 @@
         {{ get_assert_columns_equivalent(compiled_code) }}
         {%- set compiled_code = get_select_subquery(compiled_code) -%}
     {%- endif %}
-    create {% if temporary %}temporary{% endif %} table
+    create {% if temporary %}temporary{% else %}or replace{% endif %} table
     {{ relation.include(database=not temporary, schema=not temporary) }} as (
         {{ compiled_code }}
     );

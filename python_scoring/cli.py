@@ -224,7 +224,10 @@ def told_what_readers_have() -> Iterator[None]:
     except RiskmartError as error:
         have = ""
         # Where nothing was ever made, there is no record of builds to ask either.
-        nothing = (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName)
+        nothing = (
+            *(psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName),
+            duckdb.CatalogException,
+        )
         with suppress(BadInput, *nothing), warehouse.connect() as conn:
             have = status.readers_have(conn)
         raise type(error)(f"{error}\n{have}".rstrip()) from None
@@ -356,7 +359,10 @@ def load_cms(
 @load_app.command("cohort")
 def load_cohort(
     file: Annotated[
-        Path | None, typer.Argument(help="A .csv, .csv.gz or .parquet file.")
+        Path | None,
+        typer.Argument(
+            help="A .csv, .csv.gz or .parquet file, or a folder of .parquet files."
+        ),
     ] = None,
     org: Annotated[
         str | None, typer.Option(help="Code from seeds/rules/organizations.csv.")
@@ -367,7 +373,9 @@ def load_cohort(
     ] = None,
     outcomes: Annotated[
         Path | None,
-        typer.Option(help="Outcomes file; else NAME_outcomes beside it is taken."),
+        typer.Option(
+            help="Outcomes, a file or folder; else NAME_outcomes beside it is taken."
+        ),
     ] = None,
     training: Annotated[
         bool, typer.Option("--training", help="A labelled history, never in a mart.")
@@ -711,7 +719,7 @@ def restore(
 @app.command("status")
 def show_status() -> None:
     """Show where the warehouse is and what it holds."""
-    if config.is_duckdb() and not config.duckdb_file().is_file():
+    if config.is_duckdb() and not config.duckdb_file().exists():
         out.print(f"{config.describe()}: not there yet; `riskmart build` makes it")
         return
     if config.is_embedded() and not server.is_running():
@@ -737,6 +745,9 @@ def sql(
                 trail.record(conn, "export", "sql --csv", count, detail=detail)
         except psycopg.Error as error:
             raise BadInput(str(error).strip()) from None
+        except duckdb.Error as error:
+            said = errors_in_words(error) or str(error).strip()
+            raise BadInput(said) from None
 
 
 @app.command(context_settings={"ignore_unknown_options": True})

@@ -1,10 +1,12 @@
 """dbt's word on the candidate: what failed, in words."""
 
+import duckdb
 import psycopg
 
 from python_scoring.dbt import Node, Project, is_out_of_reach
+from python_scoring.duck import connection as duck
 from python_scoring.errors import BadInput, GateFailed
-from python_scoring.warehouse import Connection
+from python_scoring.warehouse import Connection, is_duckdb
 
 UNSCORED_TEST = "unscored_patients__run_riskmart_build"
 UNEVALUATED_TEST = "unevaluated_models__run_riskmart_build"
@@ -27,7 +29,8 @@ def run(
     bad = [node for node in nodes.values() if node.is_bad]
     lost = [node for node in bad if is_out_of_reach(node.message)]
     if lost:
-        raise BadInput(f"{lost[0].name}: {lost[0].message}")
+        why = duck.in_words(lost[0].message) if is_duckdb(conn) else None
+        raise BadInput(f"{lost[0].name}: {why or lost[0].message}")
     if bad:
         raise GateFailed("\n\n".join(_explain(conn, node) for node in bad))
     return nodes
@@ -51,7 +54,7 @@ def _first_rows(conn: Connection, test_query: str) -> list[str]:
                 "  " + ", ".join(f"{n}={v}" for n, v in zip(names, row, strict=True))
                 for row in cursor
             ]
-    except psycopg.Error as error:
+    except (psycopg.Error, duckdb.Error) as error:
         return [f"  (its rows cannot be shown: {str(error).splitlines()[0]})"]
 
 

@@ -6,6 +6,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import date
 
+import duckdb
 import pandas as pd
 import psycopg
 
@@ -152,7 +153,7 @@ def _noted(build_id: int, project: Project) -> Iterator[None]:
         failures = ", ".join(bad) or _in_a_line(error)
         # A connection of its own: the cause may be the loss of the other one.
         with (
-            suppress(BadInput, psycopg.OperationalError),
+            suppress(BadInput, psycopg.OperationalError, duckdb.Error),
             warehouse.connect(autocommit=True) as conn,
         ):
             builds.finish(conn, build_id, "failed", failures=failures)

@@ -102,6 +102,12 @@ def show_tier_changes(console: Console, conn: Connection, org: str) -> None:
 
 def where() -> Group:
     """Where the warehouse is and how to look at it."""
+    if config.is_duckdb():
+        return Group(
+            f"Warehouse: {config.describe()}",
+            'Look at it with `./riskmart sql "select …"`; other tools open the file '
+            "while no riskmart command has it open.",
+        )
     return Group(
         f"Warehouse: {config.describe()}",
         'Look at it with `./riskmart psql` or `./riskmart sql "select …"`; '

@@ -13,7 +13,7 @@ from python_scoring.errors import BadInput
 from python_scoring.identities import status as identities
 from python_scoring.publication import builds
 from python_scoring.tables import query_table
-from python_scoring.warehouse import Connection
+from python_scoring.warehouse import Connection, is_duckdb
 
 if TYPE_CHECKING:
     # Heavy to import, and `status` or `sql` should answer at once.
@@ -128,10 +128,10 @@ def readers_have(conn: Connection) -> str:
             parts.append(f"`riskmart publish --rollback` goes to {earlier.build_id}.")
     if candidate:
         failed = ", which failed," if candidate.status == "failed" else ""
-        parts.append(
-            f"Build {candidate.build_id}{failed} is in schema candidate; "
-            "`riskmart diff` shows what it changes."
-        )
+        schema = builds.candidate_schema(conn, candidate.build_id)
+        parts.append(f"Build {candidate.build_id}{failed} is in schema {schema}.")
+        if not is_duckdb(conn):
+            parts[-1] = parts[-1][:-1] + "; `riskmart diff` shows what it changes."
     return " ".join(parts)
 
 

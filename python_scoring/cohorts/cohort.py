@@ -49,12 +49,13 @@ def load(
     Parameters
     ----------
     file
-        .csv, .csv.gz or .parquet in the layout that `template` describes.
+        .csv, .csv.gz or .parquet in the layout that `template` describes, or a
+        folder of .parquet files.
     org, as_of
         Whose cohort, and the index date of its fields.
     outcomes
-        Outcomes file; without one, NAME_outcomes beside NAME is taken if it is
-        there.
+        Outcomes, of any such kind; without them, NAME_outcomes beside NAME is taken
+        if it is there.
     purpose
         `training` for a labelled history, whose people enter no mart.
     max_reject_share
@@ -130,9 +131,11 @@ def _load(
 
 
 def _find_outcomes(file: Path) -> Path | None:
-    """NAME_outcomes beside NAME, in any kind of file that we read."""
-    stem = file.name[: -len(suffix(file))]
-    beside = [file.with_name(f"{stem}_outcomes{kind}") for kind in SUFFIXES]
+    """NAME_outcomes beside NAME, in any kind of file that we read, or a folder."""
+    file = file.resolve() if file.is_dir() else file
+    stem = file.name[: len(file.name) - len(suffix(file))]
+    kinds = ("", *SUFFIXES) if file.is_dir() else SUFFIXES
+    beside = [file.with_name(f"{stem}_outcomes{kind}") for kind in kinds]
     found = [path for path in beside if path.exists()]
     if len(found) > 1:
         names = ", ".join(path.name for path in found)
@@ -225,4 +228,8 @@ def _say_who(intake: Intake, patients: Table, people: list[str]) -> list[str]:
     if not intake.names.are_on:
         return [repr(person) for person in people]
     lines = find_lines(patients, "external_id", set(people), _called(intake))
-    return [f"the one of line {line}" for line in sorted(lines.values())]
+    places = map(patients.place, sorted(lines.values()))
+    return [
+        f"the one of line {line}" + (f" of {file}" if file != patients.name else "")
+        for file, line in places
+    ]

@@ -64,6 +64,10 @@ class CsvTable:
                 lines = np.arange(len(texts[0]), dtype=np.int64) + first_line
                 yield Batch(lines, dict(zip(wanted, texts, strict=True)))
 
+    def place(self, line: int) -> tuple[str, int]:
+        """Return where a line stands: here, in the one file there is."""
+        return self.name, line
+
     def _blocks(self) -> Iterator[tuple[int, bytes]]:
         """Whole lines after the header, some megabytes at a time, numbered."""
         with self._open() as handle:

@@ -70,6 +70,14 @@ insert into raw.enrolment_loads (
     org_code, programme_code, content_sha256, file, row_count, rejected_count
 ) values (%s, %s, %s, %s, %s, %s) returning load_id
 """
+_NEW = f"""
+select count(*) from {_GIVEN} as given where not exists (
+    select 1 from raw.programme_enrolments as kept
+    where kept.org_code = %s and kept.programme_code = %s
+        and kept.external_id = given.external_id
+        and kept.enrolled_on = given.enrolled_on
+)
+"""
 _PUT = f"""
 insert into raw.programme_enrolments as kept (
     org_code, external_id, programme_code, enrolled_on, left_on, load_id
@@ -78,7 +86,6 @@ select %s, external_id, %s, enrolled_on, left_on, %s from {_GIVEN}
 on conflict (org_code, external_id, programme_code, enrolled_on) do update
 set left_on = excluded.left_on, load_id = excluded.load_id
 where kept.left_on is distinct from excluded.left_on
-returning xmax = 0
 """
 
 
@@ -306,18 +313,19 @@ def _write(
     removed = 0
     if replace:
         removed = cursor.execute(_REMOVE.encode(), (org, programme)).rowcount
+    row = cursor.execute(_NEW.encode(), (org, programme)).fetchone()
+    assert row
+    added = int(row[0])
     given = (org, programme, digest, table.name, rows, rejects.rejected)
     row = cursor.execute(_REGISTER.encode(), given).fetchone()
     assert row
     load_id: int | None = row[0]
-    cursor.execute(_PUT.encode(), (org, programme, load_id))
-    is_new = [one for (one,) in cursor.fetchall()]
-    if not is_new and not removed:
+    put = cursor.execute(_PUT.encode(), (org, programme, load_id)).rowcount
+    if not put and not removed:
         cursor.execute("delete from raw.enrolment_loads where load_id = %s", row)
         load_id = None
-    added = sum(is_new)
     return EnrolmentResult(
-        *(load_id, org, programme, rows, added, len(is_new) - added, removed),
+        *(load_id, org, programme, rows, added, put - added, removed),
         *(rejects.rejected, tuple(rejects.first), controls, tuple(warnings)),
     )
 

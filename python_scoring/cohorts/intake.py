@@ -66,6 +66,8 @@ class Intake:
         First key column of the rejected rows, by file.
     keeps_rejects
         Whether rejected rows are kept in raw.rejected_rows, or shown alone.
+    tables
+        What was taken, by name: they know in which file a line stands.
     """
 
     cursor: Cursor
@@ -77,6 +79,7 @@ class Intake:
     taken: dict[str, int] = field(default_factory=dict)
     rejected_keys: dict[str, set[str]] = field(default_factory=dict)
     keeps_rejects: bool = True
+    tables: dict[str, Table] = field(default_factory=dict)
 
     def take(self, table: Table, target: Target) -> int:
         """Copy a table's good rows, set its bad ones aside; return the good.
@@ -95,6 +98,7 @@ class Intake:
         )
         self.rejects.open_file(table.name, self.at_most[table.name])
         self.rejected_keys[table.name] = set()
+        self.tables[table.name] = table
         self.taken[target.relation] = 0
         seen = SeenKeys()
         for batch in table.batches([name for name, _ in matched]):
@@ -167,11 +171,16 @@ class Intake:
 
     def _keep_and_write(self, rejects: Iterable[Reject]) -> None:
         """Keep the first rejects for people; write them all unless all is lost."""
-        rejects = iter(rejects)
+        rejects = map(self._placed, rejects)
         first = list(islice(rejects, KEPT_FOR_DISPLAY))
         self.rejects.keep(r.masked() if self.names.are_on else r for r in first)
         if self.keeps_rejects and first and not self.rejects.is_hopeless:
             self._write_rejects(chain(first, rejects))
+
+    def _placed(self, reject: Reject) -> Reject:
+        """Say in which file of a table a row stands."""
+        file, line = self.tables[reject.file].place(reject.line)
+        return replace(reject, file=file, line=line)
 
     def _write_rejects(self, rejects: Iterable[Reject]) -> None:
         warehouse.copy_rows(

@@ -135,7 +135,8 @@ def template() -> str:
     example = [_EXAMPLE.get(name, "0") for name in names]
     return "\n".join(
         [
-            "A cohort file is .csv, .csv.gz or .parquet, a row a person, with header:",
+            "A cohort file is .csv, .csv.gz or .parquet, a row a person, with header;",
+            "a folder of .parquet files is read as one:",
             "",
             *_aligned([("column", "type", "unit", "allowed", "meaning"), *rows]),
             "",

@@ -6,7 +6,7 @@ malformed.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -56,6 +56,15 @@ class Table(Protocol):
 
     def batches(self, wanted: Sequence[str]) -> Iterator[Batch]:
         """Read the wanted columns from the first row on."""
+
+    def place(self, line: int) -> tuple[str, int]:
+        """Return the name of the file that a line stands in, and its number there."""
+
+
+def shift(batch: Batch, by: int) -> Batch:
+    """Add to the numbers of a batch's lines: others come before it."""
+    malformed = [replace(one, line=one.line + by) for one in batch.malformed]
+    return replace(batch, lines=batch.lines + by, malformed=malformed)
 
 
 def suffix(path: Path) -> str:

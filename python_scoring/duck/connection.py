@@ -28,7 +28,24 @@ _NUMPY_TYPES = {
     "BIGINT": "i8",
     "DOUBLE": "f8",
 }
+# What PostgreSQL calls the schema of a session's own tables; whose turn it is, where
+# one process at a time has the file open; and what ends with the connection here.
+_SAID_OTHERWISE = {"pg_temp.": "temp.", " for update": "", " on commit drop": ""}
 _RAW_TABLES = Path(__file__).with_name("raw_tables.sql")
+
+# Who sets a setting that DuckDB may refuse, and what it should be.
+_NAMED_BY = {
+    "memory_limit": ("RISKMART_DUCKDB_MEMORY", "as much as 8GB or 75%"),
+    "temp_directory": ("RISKMART_DUCKDB_TEMP", "a folder"),
+}
+
+# How DuckDB says that there is no room: in memory, beside it, or on the disk.
+_LACKS = ("Out of Memory Error", "No space left on device")
+
+_NAMES_OF_SCHEMAS = {
+    *("raw", "baseline", "reference", "rules", "staging", "intermediate", "marts"),
+    *("main", "temp", "system", "information_schema", "pg_catalog"),
+}
 
 # A process that is about to end still holds the file for a moment.
 _RETRY_PAUSES = (0.1, 0.3, 0.6)
@@ -46,44 +63,83 @@ def connect(*, autocommit: bool = False) -> "Connection":
 
 
 def _open(path: Path) -> duckdb.DuckDBPyConnection:
-    path.parent.mkdir(parents=True, exist_ok=True)
+    _check_name(path)
     # Rows of people: whoever may read the file reads them all.
     os.umask(0o077)
-    connection = _opened(path)
-    path.chmod(0o600)
-    for name, value in config.duckdb_settings().items():
-        try:
-            connection.execute(f"set {name} = '{value}'")
-        except duckdb.Error as error:
-            raise BadInput(f"{name} {value!r}: {_first_line(error)}") from None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        connection = _opened(path)
+        path.chmod(0o600)
+    except OSError as error:
+        raise BadInput(
+            f"{path}: {error.strerror or error}; expected a file of ours in a folder "
+            "that we may write to"
+        ) from None
     return connection
 
 
+def _check_name(path: Path) -> None:
+    """Refuse a file whose name DuckDB would take for a schema's."""
+    name = path.name.split(".")[0].lower()
+    if name in _NAMES_OF_SCHEMAS or name.startswith(("build_", "intake_")):
+        raise BadInput(
+            f"{path}: DuckDB calls a file's tables by the file's name, and {name} is "
+            "that of a schema in it; expected another name, as riskmart.duckdb"
+        )
+
+
 def _opened(path: Path) -> duckdb.DuckDBPyConnection:
+    # Given as it is opened, and to dbt in the same words: once anything was put into
+    # the temporary folder, DuckDB lets nobody set it any more, to the same one either.
+    settings = config.duckdb_settings()
+    _check(settings)
     for pause in _RETRY_PAUSES:
         try:
-            return duckdb.connect(str(path))
+            return duckdb.connect(str(path), config=dict(settings))
         except duckdb.Error as error:
             if "lock" not in str(error):
                 raise _why_not_opened(path, error) from None
         time.sleep(pause)
     try:
-        return duckdb.connect(str(path))
+        return duckdb.connect(str(path), config=dict(settings))
     except duckdb.Error as error:
         raise _why_not_opened(path, error) from None
 
 
-def in_words(error: duckdb.Error) -> str | None:
+def _check(settings: Mapping[str, str]) -> None:
+    """Refuse a setting that DuckDB does not take, by the name that people give it."""
+    for name, value in settings.items():
+        try:
+            duckdb.connect(config={name: value}).close()
+        except duckdb.Error as error:
+            variable, expected = _NAMED_BY.get(name, (name, "another value"))
+            raise BadInput(
+                f"{variable} {value}: {_first_line(error)}; expected {expected}"
+            ) from None
+
+
+def in_words(error: Exception | str) -> str | None:
     """Say what the machine lacked, in words; None where it was something else."""
-    text = _first_line(error)
-    if isinstance(error, duckdb.OutOfMemoryException) or "Out of Memory" in text:
-        return (
-            f"the memory limit is too small for this much data ({text}); expected more "
-            "in RISKMART_DUCKDB_MEMORY, or a folder with room in RISKMART_DUCKDB_TEMP"
-        )
+    lines = [line.strip() for line in str(error).splitlines()]
+    text = next((line for line in lines if any(w in line for w in _LACKS)), None)
+    if text is None:
+        return None
+    settings = config.duckdb_settings()
+    memory, folder = settings["memory_limit"], settings["temp_directory"]
     if "No space left" in text:
-        return f"no room left on the disk ({text})"
-    return None
+        return (
+            f"no room left on the disk of {config.duckdb_file()} or {folder} ({text})"
+        )
+    if "offload" in text:
+        return (
+            f"no room left in {folder} for what is not held in memory, which is "
+            f"{memory} ({text}); expected a folder with more room in "
+            "RISKMART_DUCKDB_TEMP, or more memory in RISKMART_DUCKDB_MEMORY"
+        )
+    return (
+        f"{memory} of memory are too little for this much data ({text}); expected more "
+        "in RISKMART_DUCKDB_MEMORY"
+    )
 
 
 def _first_line(error: duckdb.Error) -> str:
@@ -331,8 +387,8 @@ def _translate(query: Any, parameters: Any) -> tuple[str, Any]:
         text = query.as_string(None)
     else:
         text = query.decode() if isinstance(query, bytes) else str(query)
-    # What PostgreSQL calls the schema of a session's own tables.
-    text = text.replace("pg_temp.", "temp.")
+    for theirs, ours in _SAID_OTHERWISE.items():
+        text = text.replace(theirs, ours)
     if parameters is None:
         return text, None
     used: dict[str, Any] = {}

@@ -470,7 +470,8 @@ create table if not exists raw.new_patients (
     annual_cost double precision not null,
     inpatient_cost double precision not null,
     received_at timestamptz not null,
-    entry_id bigint default nextval('raw.new_patients_entry_id_seq'),
+    entry_id bigint not null
+    default nextval('raw.new_patients_entry_id_seq'),
     check (num_nulls(birth_date, age) = 1)
 );
 -- Which SQL made a person's features, from which record and among whose costs.

@@ -9,7 +9,7 @@ from python_scoring.intake import world
 from python_scoring.publication import builds, first_rules, names
 from python_scoring.publication.builds import BuildRecord
 from python_scoring.publication.relations import Relation, relations
-from python_scoring.publication.swap import Swapped
+from python_scoring.publication.swap import Swapped, our_names
 from python_scoring.warehouse import Connection
 
 
@@ -46,11 +46,7 @@ def _swap(
         )
     world.catch_up(world.of(conn, build))
     conn.execute(f"create schema if not exists {names.SCHEMA}")
-    present = {
-        name: relation
-        for name, relation in relations(conn, names.SCHEMA).items()
-        if relation.kind == "v" and next(iter(relation.columns), "") == names.BUILD_ID
-    }
+    present = our_names(conn, tables)
     is_candidate = build.status == "candidate"
     _check_names(tables, present, is_candidate and not allow_breaking)
     for name in sorted(set(tables) | set(present)):

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from itertools import islice
 
+from python_scoring import config
 from python_scoring.errors import BadInput
 from python_scoring.identities import keys
 from python_scoring.identities.keys import Found, Key
@@ -32,8 +33,7 @@ _HAS_STRANGERS = """
 select exists (
     select 1 from raw.patient_registry
     where (org_code, external_id) not in (
-        select org_code, external_id
-        from unnest(%s::text[], %s::text[]) as seed (org_code, external_id)
+        select unnest(%s::text[]), unnest(%s::text[])
     )
 )
 """
@@ -45,8 +45,11 @@ where org_code = %s and pseudonym = any(string_to_array(%s, ','))
 _REMEMBER = """
 insert into raw.patient_identifiers (org_code, pseudonym, encrypted, key_fingerprint)
 select %s, pseudonym, convert_to(token, 'UTF8'), %s
-from unnest(string_to_array(%s, ','), string_to_array(%s, ','))
-    as newcomers (pseudonym, token)
+from (
+    select
+        unnest(string_to_array(%s, ',')) as pseudonym,
+        unnest(string_to_array(%s, ',')) as token
+) as newcomers
 order by pseudonym
 on conflict do nothing
 """
@@ -109,14 +112,19 @@ def check(found: Found | None, fingerprint: str | None) -> None:
     if found is not None and fingerprint is None:
         raise BadInput(
             f"the key from {found.where} is not in force: people are here under the "
-            "identifiers that they came with; `riskmart keys rotate` brings it into "
-            "force"
+            f"identifiers that they came with; {_way_into_force()}"
         )
     if found is not None and found.key.fingerprint != fingerprint:
         raise BadInput(
             f"the key from {found.where} is {found.key.fingerprint}, and the warehouse "
             f"is under key {fingerprint}; expected that one"
         )
+
+
+def _way_into_force() -> str:
+    if config.is_duckdb():
+        return "expected no key, or another file, into which all is loaded under it"
+    return "`riskmart keys rotate` brings it into force"
 
 
 def opened(content: bytes, fingerprint: str | None, names: Pseudonyms) -> bytes:

@@ -160,7 +160,7 @@ def _swap(
     tables = relations(conn, build.schema)
     _check_self_contained(conn, build.schema)
     catalogue.check_protected(conn, build.schema, plan.schema_of(build.build_id))
-    present = _our_names(conn, tables)
+    present = our_names(conn, tables)
     broken = _broken(tables, present, fill=not is_candidate)
     if broken and not allow_breaking:
         raise GateFailed(_refusal(conn, broken))
@@ -202,8 +202,14 @@ def _check_self_contained(conn: Connection, schema: str) -> None:
         )
 
 
-def _our_names(conn: Connection, tables: dict[str, Relation]) -> dict[str, Relation]:
-    """Names in `marts` that are ours; what others keep there is theirs."""
+def our_names(conn: Connection, tables: dict[str, Relation]) -> dict[str, Relation]:
+    """Names in `marts` that are ours; what others keep there is theirs.
+
+    Raises
+    ------
+    BadInput
+        Somebody else has a relation where a name of ours should be.
+    """
     ours = builds.ever_published(conn)
     present = relations(conn, names.SCHEMA)
     for name in sorted(set(tables) & set(present)):

@@ -41,12 +41,18 @@ def models(manifest: dict[str, Any]) -> list[dict[str, Any]]:
     nodes = manifest["nodes"].values()
     models = [node for node in nodes if node["resource_type"] == "model"]
     for model in models:
-        model["tests"] = [
-            node["test_metadata"]["name"]
+        attached = [
+            node["test_metadata"]
             for node in nodes
             if node["resource_type"] == "test"
             and node.get("test_metadata")
             and node["attached_node"] == model["unique_id"]
+        ]
+        model["tests"] = [test["name"] for test in attached]
+        model["unique_keys"] = [
+            test["kwargs"]["columns"]
+            for test in attached
+            if test["name"] == "unique_key"
         ]
     assert len(models) > 40
     return models
@@ -205,6 +211,14 @@ def key_fault(model: Node) -> str | None:
     return None if set(model["tests"]) & set(_KEY_TESTS) else "no tested key"
 
 
+def tested_key_fault(model: Node) -> str | None:
+    """What keeps a primary key unique in a DuckDB file, which has none, is its test."""
+    for key in model["constraints"]:
+        if key["type"] == "primary_key" and key["columns"] not in model["unique_keys"]:
+            return f"primary key {key['columns']}, and unique_key of no such columns"
+    return None
+
+
 def length_fault(model: Node) -> str | None:
     lines = [line for line in model["raw_code"].splitlines() if line.strip()]
     return None if len(lines) <= LONGEST_MODEL else f"{len(lines)} lines"
@@ -239,6 +253,7 @@ RULES: list[Callable[[Node], str | None]] = [
     contract_fault,
     view_fault,
     key_fault,
+    tested_key_fault,
     length_fault,
     clock_fault,
     distinct_fault,
@@ -278,8 +293,9 @@ GOOD: dict[str, Any] = {
     "group": "care_programme",
     "contract": {"enforced": True},
     "config": {"materialized": "table", "post-hook": []},
-    "constraints": [{"type": "primary_key"}],
+    "constraints": [{"type": "primary_key", "columns": ["visit_id"]}],
     "tests": ["unique_key"],
+    "unique_keys": [["visit_id"]],
     "depends_on": {"nodes": ["model.riskmart.int_visits", "seed.riskmart.races"]},
     "parent_layers": {"int_visits": "intermediate", "visits": "marts"},
     "raw_code": "with\n\nvisits as (\n    select 1\n)\n\nselect * from visits\n",
@@ -323,6 +339,7 @@ BAD: list[tuple[Callable[[Node], str | None], dict[str, Any]]] = [
     (contract_fault, {"config": _VIEW}),
     (view_fault, {"config": _VIEW, "constraints": []}),
     (key_fault, {"tests": ["same_row_count"]}),
+    (tested_key_fault, {"unique_keys": [["patient_id"]]}),
     (length_fault, {"raw_code": "select 1\n" * (LONGEST_MODEL + 1)}),
     (clock_fault, {"raw_code": "select '{{ run_started_at }}'"}),
     (clock_fault, {"raw_code": "select NOW ( )"}),

@@ -544,11 +544,11 @@ def test_a_file_that_is_no_such_table_is_refused(conn, tmp_path, case):
     assert said in refused(conn, file)
 
 
-def test_a_missing_file_and_a_folder_are_refused(conn, tmp_path):
+def test_a_missing_file_and_an_empty_folder_are_refused(conn, tmp_path):
     assert "no such file" in refused(conn, tmp_path / "none.csv")
-    assert "is a folder" in refused(conn, tmp_path)
+    assert "no Parquet files" in refused(conn, tmp_path)
     (tmp_path / "folder.csv").mkdir()
-    assert "is a folder" in refused(conn, tmp_path / "folder.csv")
+    assert "no Parquet files" in refused(conn, tmp_path / "folder.csv")
 
 
 @pytest.mark.parametrize("kind", ["plain", "read by Python", "parquet"])
