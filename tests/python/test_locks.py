@@ -98,7 +98,7 @@ def test_holds_what_was_asked_for(lock: str) -> None:
 @pytest.mark.parametrize("lock", LOCKS)
 def test_brings_no_deep_learning_framework(lock: str) -> None:
     names = {re.split(r"[=\[]", head)[0] for head in read_pins(lock)}
-    assert not names & {"torch", "tensorflow", "jax", "pyspark", "duckdb"}
+    assert not names & {"torch", "tensorflow", "jax", "pyspark"}
 
 
 def test_the_project_declares_the_same_list() -> None:
