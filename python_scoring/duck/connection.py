@@ -344,12 +344,12 @@ def append(connection: Connection, table: str, rows: Any) -> int:
     connection.begin()
     names = ", ".join(f'"{name}"' for name in rows.column_names)
     connection.raw.register("incoming_rows", rows)
-    try:
-        connection.raw.execute(
-            f"insert into {table} ({names}) select {names} from incoming_rows"
-        )
-    finally:
-        connection.raw.unregister("incoming_rows")
+    connection.raw.execute(
+        f"insert into {_translate(table, None)[0]} ({names})"
+        f" select {names} from incoming_rows"
+    )
+    # Not after a fault, which has ended the transaction and would be hidden by another.
+    connection.raw.unregister("incoming_rows")
     return int(rows.num_rows)
 
 
@@ -367,7 +367,7 @@ def append_rows(
     slots = ", ".join("?" * len(given[0]))
     connection.begin()
     connection.raw.executemany(
-        f"insert into {table}{names} values ({slots})",
+        f"insert into {_translate(table, None)[0]}{names} values ({slots})",
         [[_value(value) for value in row] for row in given],
     )
 
