@@ -76,6 +76,11 @@ class _Words(TyperGroup):
             if words is None:
                 raise
             raise BadInput(f"{words}; {_STANDS}") from None
+        except RuntimeError as error:
+            # DuckDB's word for a KeyboardInterrupt that came while it was at work.
+            if str(error) != "Query interrupted":
+                raise
+            raise BadInput(f"interrupted; {_STANDS}") from None
         except psycopg.errors.DiskFull as error:
             raise BadInput(f"no room left: {str(error).strip()}; {_STANDS}") from None
         except psycopg.errors.InsufficientPrivilege as error:

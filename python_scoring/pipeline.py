@@ -1,7 +1,7 @@
 """From cohorts to marts: the steps of `riskmart build`, in order."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import date
@@ -32,6 +32,9 @@ _BEFORE_SCORING = (
     "+int_patient_departments",
     "+int_patient_outcomes",
 )
+
+# Models that tests alone read.
+_FOR_TESTS = ("tag:for_tests",)
 
 _DATA_TESTS = ("--select", "test_type:data", "--no-introspect")
 
@@ -102,6 +105,7 @@ def build(
     project = Project(on_node=on_node)
     options = ["--full-refresh"] if full_refresh else []
     options += [] if tests else ["--exclude-resource-type", "test", "unit_test"]
+    left_out = () if tests else _FOR_TESTS
 
     with done.step("server"):
         server.ensure_running()
@@ -120,7 +124,7 @@ def build(
         plan.drop_stale(conn)
         with _noted(done.build_id, project):
             check_room(conn)
-            _build(conn, done, project, options, tests)
+            _build(conn, done, project, (*options,), left_out)
             if tests:
                 gate.check_complete(project)
             else:
@@ -168,7 +172,11 @@ def _in_a_line(error: BaseException) -> str:
 
 
 def _build(
-    conn: Connection, done: Build, project: Project, options: list[str], tests: bool
+    conn: Connection,
+    done: Build,
+    project: Project,
+    options: Sequence[str],
+    left_out: Sequence[str],
 ) -> None:
     needs_model = registry.champion(conn, TARGET) is None
     if needs_model and not has_training_load(conn):
@@ -189,13 +197,13 @@ def _build(
         done.scored = score.score(conn)
     with done.step("evaluate"):
         done.evaluated = evaluate.evaluate(conn)
-    with done.step("marts and tests" if tests else "marts"):
+    with done.step("marts" if left_out else "marts and tests"):
         gate.run(
             conn,
             project,
             *options,
             *("--indirect-selection", "empty"),
-            *("--exclude", *(node.name for node in first.values())),
+            *("--exclude", *left_out, *(node.name for node in first.values())),
         )
 
 

@@ -4,6 +4,7 @@ One process has the file open at a time, through one instance that all its
 connections share; dbt in the same process is one of them.
 """
 
+import hashlib
 import json
 import os
 import re
@@ -41,6 +42,12 @@ _NAMED_BY = {
 
 # How DuckDB says that there is no room: in memory, beside it, or on the disk.
 _LACKS = ("Out of Memory Error", "No space left on device")
+
+_NOTE = """
+select comment from duckdb_tables()
+where database_name = current_database() and schema_name = 'raw'
+    and table_name = 'loads'
+"""
 
 _NAMES_OF_SCHEMAS = {
     *("raw", "baseline", "reference", "rules", "staging", "intermediate", "marts"),
@@ -165,9 +172,17 @@ def _why_not_opened(path: Path, error: duckdb.Error) -> BadInput:
 
 
 def prepare(connection: "Connection") -> None:
-    """Make the tables that Python writes and dbt reads, if they are not there."""
+    """Make the tables that Python writes and dbt reads, if they are not there.
+
+    What was applied is noted on one of them, so that a command that only reads writes
+    nothing: not to a full disk either.
+    """
+    statements = _RAW_TABLES.read_text(encoding="utf-8")
+    note = f"Tables as of {hashlib.sha256(statements.encode()).hexdigest()[:16]}"
     with connection.transaction():
-        connection.execute(_RAW_TABLES.read_text(encoding="utf-8"))
+        if connection.execute(_NOTE).fetchone() != (note,):
+            connection.execute(statements)
+            connection.execute(f"comment on table raw.loads is '{note}'")
 
 
 class Cursor:
@@ -329,12 +344,12 @@ def append(connection: Connection, table: str, rows: Any) -> int:
     connection.begin()
     names = ", ".join(f'"{name}"' for name in rows.column_names)
     connection.raw.register("incoming_rows", rows)
-    try:
-        connection.raw.execute(
-            f"insert into {table} ({names}) select {names} from incoming_rows"
-        )
-    finally:
-        connection.raw.unregister("incoming_rows")
+    connection.raw.execute(
+        f"insert into {_translate(table, None)[0]} ({names})"
+        f" select {names} from incoming_rows"
+    )
+    # Not after a fault, which has ended the transaction and would be hidden by another.
+    connection.raw.unregister("incoming_rows")
     return int(rows.num_rows)
 
 
@@ -352,7 +367,7 @@ def append_rows(
     slots = ", ".join("?" * len(given[0]))
     connection.begin()
     connection.raw.executemany(
-        f"insert into {table}{names} values ({slots})",
+        f"insert into {_translate(table, None)[0]}{names} values ({slots})",
         [[_value(value) for value in row] for row in given],
     )
 

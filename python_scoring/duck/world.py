@@ -39,10 +39,13 @@ class FileWorld(World):
 
     def put(self) -> None:
         """Put the people's rows into the build: marts, sums, summaries, the log."""
-        for step in (*self.marts, *self._of("summary")):
+        for step in self.marts:
             self._execute(*_exchange(step))
+        # Summaries last: they are made of the sums.
         for step in self.sums:
             self._execute(*_add(step))
+        for step in self._of("summary"):
+            self._execute(*_exchange(step))
         self._log_features()
 
     def note(self, entry_id: int) -> None:

@@ -27,11 +27,13 @@ def _is_ours(name: str) -> bool:
 # that is left to do in the end. The rest is short.
 LONGEST = (
     "test_publication",
+    "test_duckdb",
     "test_cli",
     "test_backup",
     "test_server",
     "test_sabotage",
     "test_plain_dbt",
+    "test_duckdb_dbt",
     "test_crashes",
     "test_intake_histories",
     "test_gates",

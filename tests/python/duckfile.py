@@ -61,13 +61,13 @@ def next_candidate(*changes: str) -> int:
         schema = builds.schema_of(build_id)
         conn.execute(f"create schema {schema}".encode())
         for name, relation in relations(conn, source.schema).items():
-            copy = "create table {} as select * from {}"
-            assert relation.kind == "r", name
-            conn.execute(
-                sql.SQL(copy).format(
-                    sql.Identifier(schema, name), sql.Identifier(source.schema, name)
-                )
-            )
+            if relation.kind == "r":
+                new, old = (sql.Identifier(s, name) for s in (schema, source.schema))
+                copy = sql.SQL("create table {} as select * from {}")
+                conn.execute(copy.format(new, old))
+        views = "select sql from duckdb_views() where schema_name = %s"
+        for (statement,) in conn.execute(views.encode(), (source.schema,)).fetchall():
+            conn.execute(statement.replace(f"{source.schema}.", f"{schema}.").encode())
         conn.execute(
             b"insert into raw.intake_steps by name select * replace ("
             b" %s as build_id,"

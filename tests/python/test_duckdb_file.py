@@ -2,6 +2,7 @@
 
 import base64
 import os
+import signal
 import stat
 from collections.abc import Iterator
 from datetime import date
@@ -294,6 +295,20 @@ def test_a_faulty_statement_is_told_without_a_traceback(
     assert "nowhere does not exist" in refused(riskmart, "sql", "select * from nowhere")
     assert "syntax error" in refused(riskmart, "sql", "selekt 1")
     assert riskmart("sql", "--csv", "select 7 as n").out.splitlines() == ["n", "7"]
+
+
+def test_an_interrupt_in_the_middle_of_a_statement_is_told(
+    made: Path, riskmart: Run
+) -> None:
+    before = signal.signal(signal.SIGALRM, signal.default_int_handler)
+    signal.setitimer(signal.ITIMER_REAL, 1)
+    try:
+        endless = "select count(*) from range(100000000000) t(a) where hash(a) % 7 = 3"
+        said = refused(riskmart, "sql", endless)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert "interrupted; what was committed stands" in said
 
 
 def test_loads_are_taken_out_again(made: Path, riskmart: Run, tmp_path: Path) -> None:

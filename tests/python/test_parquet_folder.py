@@ -160,7 +160,7 @@ DIFFERENCES = {
     ),
     "outcomes": (
         lambda part: part[["external_id"]].assign(days_to_readmission=3),
-        ["'days_to_readmission' is in part-1.parquet alone", "more differences"],
+        ["column 'age' is in part-0.parquet alone", "and 16 more differences"],
     ),
 }
 
@@ -212,5 +212,5 @@ def test_the_command_loads_a_folder_and_its_help_says_so(
     with warehouse.connect() as other:
         count = other.execute("select count(*) from raw.cohort_patients").fetchone()
     assert count == (50,)
-    told = " ".join(riskmart("load", "cohort", "--help").out.split())
-    assert "a folder of .parquet" in told.replace("│", "").replace("  ", " ")
+    told = riskmart("load", "cohort", "--help").out.replace("│", " ")
+    assert "or a folder of .parquet files." in " ".join(told.split())

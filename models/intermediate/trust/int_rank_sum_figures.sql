@@ -1,4 +1,11 @@
-{{ config(materialized='table', post_hook='analyze {{ this }}') }}
+-- Read by a test alone, and made for it: riskmart leaves it out where tests are.
+{{
+    config(
+        materialized='table',
+        tags=['for_tests'],
+        post_hook='analyze {{ this }}'
+    )
+}}
 
 {% call set_sql_header(config) %}
 -- PostgreSQL guesses a handful of known outcomes, and would compare each of a

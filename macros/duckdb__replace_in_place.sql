@@ -4,15 +4,7 @@
     place: other threads, which look through the catalogue meanwhile, trip over views
     whose table has another name just then.
 -#}
-{% materialization table, adapter="duckdb" %}
-    {% do return(_replace_in_place("table")) %}
-{% endmaterialization %}
-
-{% materialization view, adapter="duckdb" %}
-    {% do return(_replace_in_place("view")) %}
-{% endmaterialization %}
-
-{% macro _replace_in_place(kind) %}
+{% macro duckdb__replace_in_place(kind) %}
     {%- set present = load_cached_relation(this) -%}
     {%- set target_relation = this.incorporate(type=kind) -%}
     {{ run_hooks(pre_hooks, inside_transaction=False) }}
