@@ -481,10 +481,6 @@ def test_macros_are_one_a_file_short_and_without_a_clock(
         assert macro["name"] == "run_timestamp" or not clock_fault(macro)
     for path in sorted((REPOSITORY / "macros").glob("*.sql")):
         here = [m for m in macros if Path(m["original_file_path"]).name == path.name]
-<<<<<<< HEAD
-        others = ("_", "default__", f"duckdb__{path.stem}")
-        public = [m["name"] for m in here if not m["name"].startswith(others)]
-=======
         # What another engine says in its place stands beside it, if it is short.
         of_an_engine = {f"{engine}__{path.stem}" for engine in ("default", "duckdb")}
         public = [
@@ -492,7 +488,6 @@ def test_macros_are_one_a_file_short_and_without_a_clock(
             for m in here
             if not m["name"].startswith("_") and m["name"] not in of_an_engine
         ]
->>>>>>> ducktest
         assert public == [path.stem]
         assert re.match(r"\{#-?\s+\S", path.read_text()), f"{path.name}: no comment"
 
