@@ -8,6 +8,13 @@ from python_scoring import evaluation, warehouse
 from python_scoring.evaluation import Outcomes, Row, Rules
 from python_scoring.warehouse import Connection
 
+TABLES = (
+    "raw.evaluations",
+    "raw.evaluation_metrics",
+    "raw.evaluation_bins",
+    "raw.evaluation_thresholds",
+)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Subject:

@@ -13,6 +13,7 @@ from python_scoring import (
     evaluation_store,
     ledger,
     registry,
+    warehouse,
 )
 from python_scoring.audit import store as trail
 from python_scoring.errors import BadInput
@@ -81,6 +82,8 @@ def evaluate(conn: Connection) -> EvaluateResult:
             verdict = run.judge(cohort)
             kind = result.not_evaluated if verdict.reason else result.evaluated
             kind.append(verdict)
+        # The marts are made from it next: no plan should guess how much there is.
+        warehouse.analyze(conn, *evaluation_store.TABLES)
         _record(conn, result)
     conn.commit()
     return result
