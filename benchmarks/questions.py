@@ -113,6 +113,7 @@ def askers(prefix: str = "asks") -> Iterator[list[Asker]]:
     others.
     """
     with warehouse.connect(autocommit=True) as conn:
+        warehouse.prepare(conn)
         organization, code = _first(
             conn,
             "select organization_id, org_code from marts.organizations"
