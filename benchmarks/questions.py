@@ -126,7 +126,7 @@ def askers(prefix: str = "asks") -> Iterator[list[Asker]]:
             " where organization_id = %s group by 1 order by count(*), 1 limit 1",
             organization,
         )
-        made = []
+        made: list[Asker] = []
         try:
             for department in (None, DEPARTMENT, smallest):
                 name = f"{prefix}_{len(made)}"
@@ -146,8 +146,8 @@ def askers(prefix: str = "asks") -> Iterator[list[Asker]]:
         finally:
             for asker in made:
                 members.revoke(conn, asker.login)
-                name = _name(asker.login)
-                conn.execute(sql.SQL("drop owned by {0}; drop role {0}").format(name))
+                drop = sql.SQL("drop owned by {0}; drop role {0}")
+                conn.execute(drop.format(_name(asker.login)))
 
 
 def _name(login: str) -> sql.Identifier:
@@ -297,11 +297,12 @@ def explain(asked: Asked, who: Sequence[Asker], of: Mapping[str, list[str]]) -> 
             for title, statements in of.items():
                 lines += ["", f"### {title[0].upper()}{title[1:]}"]
                 for statement in statements:
-                    lines += ["", "```", *_plan(conn, statement, values), "```"]
+                    lines += ["", "```", *plan_of(conn, statement, values), "```"]
     return "\n".join(lines) + "\n"
 
 
-def _plan(conn: Connection, statement: str, values: Values) -> list[str]:
+def plan_of(conn: Connection, statement: str, values: Values) -> list[str]:
+    """Read how PostgreSQL answers, with what it reads in memory."""
     cursor = psycopg.ClientCursor(conn)
     query = f"explain (analyze, buffers) {statement}".encode()
     # The first reads what the second finds in memory.
@@ -348,8 +349,7 @@ def markdown(sizes: Sequence[Mapping[str, Any]]) -> str:
 def _by_reader(
     waited: Mapping[str, Mapping[str, list[float]]], title: str
 ) -> Iterator[tuple[str, list[float]]]:
-    """Give all who asked a question, and then each reader."""
-    yield "all", [ms for of in waited.values() for ms in of.get(title, ())]
+    """Give what each reader of a question waited."""
     for sees, of in waited.items():
         yield sees, of.get(title, [])
 
@@ -383,6 +383,7 @@ def measure_apart(patients: int, options: argparse.Namespace) -> dict[str, Any]:
 
 def _measure_one(patients: int, options: argparse.Namespace) -> Asked:
     if options.home:
+        os.environ.pop("RISKMART_DSN", None)
         os.environ["RISKMART_HOME"] = str(options.home.resolve())
         was_running = server.is_running()
         server.ensure_running()
