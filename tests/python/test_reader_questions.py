@@ -56,7 +56,7 @@ def test_every_question_has_an_answer_on_every_connection(asking: list[Asker]) -
 
 
 def test_errors_are_told(asking: list[Asker]) -> None:
-    asked = Asked(3_000, 1, 0.5, measure.machine(), first=[1.0])
+    asked = Asked(3_000, 1, 0.5, measure.machine(), {"NORTH": {}}, [1.0])
     asked.errors = {"target list, first page: permission denied": 2}
     table = questions.markdown([vars(asked)])
     assert " 2 errors" in table
