@@ -55,12 +55,22 @@ def test_every_question_has_an_answer_on_every_connection(asking: list[Asker]) -
     assert " 0 errors" in table
 
 
-def test_errors_are_told(asking: list[Asker]) -> None:
-    asked = Asked(3_000, 1, 0.5, measure.machine(), {"NORTH": {}}, [1.0])
-    asked.errors = {"target list, first page: permission denied": 2}
+def test_errors_are_counted_and_told(asking: list[Asker]) -> None:
+    asked = Asked(3_000, 1, 0.35, measure.machine())
+    # Of one connection's questions, the first is before it counts, the second fails.
+    counted = (
+        "select set_config('tries.n', (coalesce(nullif("
+        "current_setting('tries.n', true), ''), '0')::int + 1)::text, false)"
+    )
+    fails_once = "select 1 / (2 - current_setting('tries.n')::int)"
+    title = "target list, first page"
+    of = {title: [counted, fails_once]}
+    asyncio.run(questions.ask_together(asked, asking, of, every=0.1))
+    assert asked.errors == {f"{title}: division by zero": 1}
+    assert len(asked.waited[asking[0].login][title]) == 3
     table = questions.markdown([vars(asked)])
-    assert " 2 errors" in table
-    assert "- 2 of target list, first page: permission denied" in table
+    assert " 1 errors" in table
+    assert f"- 1 of {title}: division by zero" in table
     assert "| not asked |" in table
 
 
