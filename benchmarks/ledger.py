@@ -259,10 +259,11 @@ def _one_by_one(
     patients = [drawn.randint(1, measured.patients) for _ in range(_PATIENTS)]
     asked = [_timed(partial(_fetch, conn, history, one)) for one in patients]
     measured.note(HISTORY, layout, sum(asked) / _PATIENTS)
-    conn.execute("set max_parallel_workers_per_gather = 0")
+    # What is prepared by now would keep the plan that it has.
+    conn.execute("set max_parallel_workers_per_gather = 0; discard plans")
     asked = [_timed(partial(_fetch, conn, history, one)) for one in patients]
     measured.note(ALONE, layout, sum(asked) / _PATIENTS)
-    conn.execute("reset max_parallel_workers_per_gather")
+    conn.execute("reset max_parallel_workers_per_gather; discard plans")
     asked = []
     for one in patients:
         with conn.transaction():
