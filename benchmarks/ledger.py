@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 
 from benchmarks import run
-from benchmarks.ledger_layouts import LAYOUTS, SCHEMA, Layout, draw, setup
+from benchmarks.ledger_layouts import LAYOUTS, SCHEMA, WINDOWS, Layout, draw, setup
 from python_scoring import server, warehouse
 from python_scoring.warehouse import Connection
 
@@ -64,6 +64,9 @@ READS = {
     "rows in force, with their batch": _CURRENT,
     "newest row of each patient, for `score`": _UNSCORED,
     "one batch, for a replay": _ONE_BATCH,
+    "a batch of one patient, for a replay": _ONE_BATCH.replace(
+        "{of_batch}", "{of_last}"
+    ),
 }
 _HISTORY = """
 select * from {table} where patient_id = %s order by batch_id, window_days
@@ -154,8 +157,9 @@ def measure(conn: Connection, patients: int, batches: int, repeats: int) -> Meas
     conn.execute("set client_min_messages = warning")
     conn.execute(setup(patients).encode())
     for layout in LAYOUTS:
-        conn.execute(layout.make(batches).encode())
+        conn.execute(layout.make(batches + 1).encode())
     _append(conn, measured)
+    _append_one(conn, measured)
     for layout in LAYOUTS:
         conn.execute(f"vacuum analyze {layout.table}".encode())
         for what, size in zip((SIZE, INDEX_SIZE), _sizes(conn, layout), strict=True):
@@ -208,6 +212,23 @@ def _append(conn: Connection, measured: Measured) -> None:
         measured.note(APPEND, layout, later[len(later) // 2])
 
 
+def _append_one(conn: Connection, measured: Measured) -> None:
+    """Add a batch of one patient, as intake does."""
+    batch = measured.batches + 1
+    drawn, query = f"{SCHEMA}.drawn", "insert into {table} {rows}"
+    conn.execute(
+        f"delete from {drawn} where patient_id > (select min(patient_id) from {drawn});"
+        f"update {drawn} set batch_id = {batch}".encode()
+    )
+    for layout in LAYOUTS:
+        words = {"table": layout.table, "rows": layout.rows(batch)}
+        conn.execute(query.format(**words).encode())
+    conn.execute(
+        f"insert into {SCHEMA}.batches values ({batch}, 'readmission', now())".encode()
+    )
+    measured.rows += len(WINDOWS)
+
+
 def _in_turn(turn: int) -> tuple[Layout, ...]:
     """Give the layouts, another one first each time."""
     first = turn % len(LAYOUTS)
@@ -239,6 +260,7 @@ def _read(conn: Connection, measured: Measured, repeats: int) -> None:
                 "table": layout.table,
                 "schema": SCHEMA,
                 "of_batch": layout.of_batch(measured.batches // 2),
+                "of_last": layout.of_batch(measured.batches + 1),
             }
             for what, query in READS.items():
                 statement = query.format(**words).encode()
