@@ -346,7 +346,7 @@ def _compare(conn: Connection) -> None:
 
 
 def markdown(measured: Measured) -> str:
-    """Tabulate: what it takes as it is, and how many times that elsewhere."""
+    """Tabulate: what it takes with the key only, and how many times that elsewhere."""
     first, *others = LAYOUTS
     lines = [
         f"{measured.patients:,} patients, {measured.batches} batches,"

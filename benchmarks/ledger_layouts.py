@@ -104,7 +104,7 @@ class Layout:
 
 
 LAYOUTS = (
-    Layout("heap", "as it is"),
+    Layout("heap", "key only"),
     Layout("months", "months, by a date in the key", by="scored_on"),
     Layout("numbers", "months, by the batch's number", by="batch_id"),
     Layout("btree", "and a btree on batch_id", index="btree (batch_id)"),
