@@ -256,6 +256,9 @@ alter table raw.predictions
 add column if not exists reason_1_value double precision not null default 'NaN',
 add column if not exists reason_2_value double precision not null default 'NaN',
 add column if not exists reason_3_value double precision not null default 'NaN';
+-- For a replay: a batch lies in one piece, so that a few pages say where it is.
+create index if not exists predictions_batch
+on raw.predictions using brin (batch_id);
 
 -- What a batch was scored from, so that it can be scored again: the features of
 -- the readmission model, NaN where missing. Wide columns first, for want of gaps.

@@ -38,6 +38,18 @@ def test_a_batch_comes_out_the_same(
     assert second.recorded_sha256 == second.replayed_sha256 != first.recorded_sha256
 
 
+def test_a_warehouse_without_it_gets_the_index_that_finds_a_batch(clone: Copy) -> None:
+    with clone.in_force(), warehouse.connect(autocommit=True) as conn:
+        conn.execute("drop index raw.predictions_batch")
+        conn.execute("comment on schema raw is 'older'")
+        warehouse.prepare(conn)
+        # Nine thousand rows are read as fast without.
+        conn.execute("set enable_seqscan = off; set enable_indexscan = off")
+        query = "explain select * from raw.predictions where batch_id = 1"
+        plan = [line for (line,) in conn.execute(query.encode()).fetchall()]
+    assert "Bitmap Index Scan on predictions_batch" in "".join(plan)
+
+
 _ROW = "where patient_id = 7 and window_days = 60"
 
 
