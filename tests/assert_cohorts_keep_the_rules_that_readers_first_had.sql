@@ -1,5 +1,5 @@
--- The rules of a cohort that readers had are those that were kept for it, all of them and
--- no other; of a cohort that they never had, today's.
+-- The rules of a cohort that readers had are those that were kept for it, all of them
+-- and no other; of a cohort that they never had, today's.
 
 {% set columns = [
     'risk_tier', 'prediction_window', 'lower_bound', 'upper_bound', 'is_top',
@@ -9,20 +9,32 @@
 
 with
 
+kept_cohorts as (
+
+    select
+        org_code,
+        as_of_date
+
+    from {{ ref('stg_builds__cohort_rules') }}
+
+    group by org_code, as_of_date
+
+),
+
 cohorts as (
 
     select
         loads.load_id,
         loads.org_code,
         loads.as_of_date,
-        exists (
-            select 1
-            from {{ ref('stg_builds__cohort_rules') }} as kept
-            where
-                kept.org_code = loads.org_code and kept.as_of_date = loads.as_of_date
-        ) as is_kept
+        kept_cohorts.org_code is not null as is_kept
 
     from {{ ref('int_cohort_loads') }} as loads
+
+    left join kept_cohorts
+        on
+            loads.org_code = kept_cohorts.org_code
+            and loads.as_of_date = kept_cohorts.as_of_date
 
     where loads.purpose = 'cohort' and loads.data_source <> 'NEW_PATIENT'
 
@@ -31,12 +43,10 @@ cohorts as (
 expected as (
 
     select
-        cohorts.load_id,
         {% for column in columns %}
-        case
-            when cohorts.is_kept then kept.{{ column }} else todays.{{ column }}
-        end as {{ column }}{{ "," if not loop.last }}
+        coalesce(kept.{{ column }}, todays.{{ column }}) as {{ column }},
         {% endfor %}
+        cohorts.load_id
 
     from cohorts
 

@@ -1,6 +1,6 @@
--- Everybody with a first score has every window that was scored then, in the tier and at
--- the cost, the success rate and the share that their cohort's rules say: also where
--- today's have become others.
+-- Everybody with a first score has every window that was scored then, in the tier and
+-- at the cost, the success rate and the share that their cohort's rules say: also
+-- where today's have become others.
 {{ config(tags=['whole']) }}
 
 with

@@ -1,4 +1,5 @@
--- Who is a control of a programme is one on the list too, where the draw is today's still.
+-- Who is a control of a programme is one on the list too, where the draw is still
+-- today's.
 
 with
 

@@ -6,7 +6,8 @@
 
 -- Every prediction has its projection, by its patient's cost and by what the seeds
 -- have for its tier, window and return; who is a control was drawn. All were
--- calculated at once. What is subtracted and divided after that, the model's YAML tests.
+-- calculated at once. What is subtracted and divided after that, the model's YAML
+-- tests.
 
 with
 

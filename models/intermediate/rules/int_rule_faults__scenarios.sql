@@ -94,7 +94,9 @@ value_faults as (
                     ', expected a number above 0 and at most '
                     || {{ number_text('given.highest_value') }}
             when given.scenario = 'base' and given.given_value <> given.projected_value
-                then ', expected what projections use, ' || {{ number_text('given.projected_value') }}
+                then
+                    ', expected what projections use, '
+                    || {{ number_text('given.projected_value') }}
             when given.given_value < lower_ones.given_value
                 then
                     ' is below that of ' || wanted.lower_one || ', '
@@ -103,7 +105,8 @@ value_faults as (
                 given.factor = 'success_multiplier'
                 and given.given_value * rates.highest_success_rate > 1
                 then
-                    ' makes the success rate ' || {{ number_text('rates.highest_success_rate') }}
+                    ' makes the success rate '
+                    || {{ number_text('rates.highest_success_rate') }}
                     || ' one above 1'
         end as problem
 

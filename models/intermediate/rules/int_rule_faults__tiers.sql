@@ -16,8 +16,8 @@ misordered as (
 
     select
         risk_tier,
-        'lower_bound ' || {{ number_text('lower_bound') }} || ' is not below upper_bound '
-        || {{ number_text('upper_bound') }} as problem
+        'lower_bound ' || {{ number_text('lower_bound') }}
+        || ' is not below upper_bound ' || {{ number_text('upper_bound') }} as problem
 
     from tiers
 
@@ -29,7 +29,8 @@ misplaced_ends as (
 
     select
         risk_tier,
-        'the first tier begins at ' || {{ number_text('lower_bound') }} || ', expected 0' as problem
+        'the first tier begins at ' || {{ number_text('lower_bound') }}
+        || ', expected 0' as problem
 
     from tiers
 
@@ -39,7 +40,8 @@ misplaced_ends as (
 
     select
         risk_tier,
-        'the last tier ends at ' || {{ number_text('upper_bound') }} || ', expected 1' as problem
+        'the last tier ends at ' || {{ number_text('upper_bound') }}
+        || ', expected 1' as problem
 
     from tiers
 
@@ -55,7 +57,8 @@ misjoined as (
             when previous_upper_bound > lower_bound then 'overlaps'
             else 'leaves a gap to'
         end
-        || ' tier ' || previous_tier || ': lower_bound ' || {{ number_text('lower_bound') }}
+        || ' tier ' || previous_tier
+        || ': lower_bound ' || {{ number_text('lower_bound') }}
         || ', expected ' || {{ number_text('previous_upper_bound') }} as problem
 
     from tiers

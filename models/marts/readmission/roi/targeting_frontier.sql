@@ -1,5 +1,5 @@
 {#- How much of the last priority the budget reaches. -#}
-{%- set share = "least((located.money - queue.spend_before) / queue.spend, 1)" -%}
+{%- set share = "least((located.money_spent - queue.spend_before) / queue.spend, 1)" -%}
 with
 
 current_loads as (
@@ -53,7 +53,7 @@ money_order as (
         organization_id,
         targeting_strategy,
         priority_bin,
-        spend_before as money,
+        spend_before as money_spent,
         cast(null as smallint) as budget_step,
         cast(null as {{ type_double() }}) as least_net_per_dollar
 
@@ -65,7 +65,7 @@ money_order as (
         budgets.organization_id,
         grid.targeting_strategy,
         cast(null as integer) as priority_bin,
-        budgets.budget as money,
+        budgets.budget as money_spent,
         budgets.budget_step,
         budgets.least_net_per_dollar
 
@@ -81,7 +81,7 @@ located as (
         *,
         min(priority_bin) over (
             partition by organization_id, targeting_strategy
-            order by money asc, budget_step asc nulls last
+            order by money_spent asc, budget_step asc nulls last
             rows between unbounded preceding and current row
         ) as last_bin
 
@@ -96,7 +96,7 @@ spent as (
         located.targeting_strategy,
         located.budget_step,
         located.least_net_per_dollar,
-        located.money as budget,
+        located.money_spent as budget,
         coalesce(queue.patients_before + {{ share }} * queue.patient_count, 0)
             as patient_count,
         coalesce(queue.spend_before + {{ share }} * queue.spend, 0)
