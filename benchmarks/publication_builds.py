@@ -29,7 +29,7 @@ where projected.patient_id = predicted.patient_id
 """
 
 # Has rows once a cohort took the place of one that was scored.
-_MAY_BE_EMPTY = {"tier_change_sums"}
+_MAY_BE_EMPTY = {"tier_change_sums", "past_predictions"}
 
 # What has to hold between marts, as violations; all in one statement.
 IDENTITIES = {

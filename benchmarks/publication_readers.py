@@ -157,7 +157,7 @@ def main() -> None:
 # One has no rows before a cohort took another's place.
 _NAMES = (
     b"select viewname from pg_views where schemaname = 'marts'"
-    b" and viewname <> 'tier_change_sums' order by 1"
+    b" and viewname not in ('tier_change_sums', 'past_predictions') order by 1"
 )
 
 

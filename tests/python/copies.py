@@ -87,9 +87,16 @@ class Copy:
     def run(self, command: str, *arguments: str) -> dict[str, Node]:
         """Run dbt and refuse anything that failed."""
         nodes = self.dbt(command, *arguments)
-        bad = [f"{n.name}: {n.message}" for n in nodes.values() if n.is_bad]
+        bad = [self._told(n) for n in nodes.values() if n.is_bad]
         assert not bad, "\n".join(bad)
         return nodes
+
+    def _told(self, node: Node) -> str:
+        """Say what failed, and of a data test the first row that it found."""
+        told = f"{node.name}: {node.message}"
+        if node.status == "fail" and node.unique_id.startswith("test."):
+            told += f" {self.rows(node.compiled_code)[:1]}"
+        return told
 
     def manifest(self) -> dict[str, Any]:
         """What dbt read of the project, as it writes it for other tools."""

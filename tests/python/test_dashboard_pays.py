@@ -234,7 +234,8 @@ def test_who_may_not_know_people_gets_the_same_list_without_them(
         for one in (reader, blind)
     )
     assert "patient_id" not in unnamed.people
-    assert unnamed.choice.totals.net == pytest.approx(named.choice.totals.net)
+    # The solver stops by the clock: on a busy machine the lists may differ in the gap.
+    assert unnamed.choice.totals.net == pytest.approx(named.choice.totals.net, rel=1e-3)
     assert what_if.named(blind, unnamed.people) is unnamed.people
     assert len(what_if.named(reader, named.people)) == len(named.people) > 50
 

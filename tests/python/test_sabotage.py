@@ -77,8 +77,9 @@ _NOT_BUILT = {"builds"}
 # Not swept here: one model has no other's values, and golden scores that are put in
 # beside it are no evaluation's. `same_rows` holds them to what they are made from.
 _NOT_SWEPT = {"model_registry", "model_terms", "model_evaluations"}
-# Has no rows here, where no cohort took another's place: test_tier_migration.py.
-_NOT_SWEPT |= {"tier_change_sums"}
+# Have no rows here, where no cohort took another's place: test_tier_migration.py,
+# test_add.py.
+_NOT_SWEPT |= {"tier_change_sums", "past_predictions"}
 # And this one has no count here: test_suppression.py.
 _NOT_SWEPT |= {"tier_migration_suppressed"}
 # Here nobody was enrolled, and nothing measured: test_programme_results.py.
@@ -87,6 +88,7 @@ _NOT_SWEPT |= {"programme_results"}
 _VIEWS = {
     *("prediction_reasons", "cohort_comparison"),
     *("patient_windows", "readmission_counts"),
+    *("prediction_history", "roi_uncertainty"),
 }
 
 # No tolerance of a test may be wider than this.

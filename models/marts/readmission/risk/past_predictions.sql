@@ -1,3 +1,6 @@
+-- depends_on: {{ ref('patients') }}
+-- By it the row policy tells whose these are: made anew, it would take the policy along.
+
 with
 
 tiered_predictions as (
