@@ -12,7 +12,7 @@ reached as (
         frontier.net_benefit_margin,
         queue.savings,
         queue.patient_count,
-        least((frontier.budget - queue.spend_before) / queue.spend, 1) as share,
+        least((frontier.budget - queue.spend_before) / queue.spend, 1) as filled_share,
         row_number() over (
             partition by
                 frontier.organization_id,
@@ -44,8 +44,8 @@ where
     place = 1
     and abs(
         net_benefit_margin - case
-            when patient_count > 1 and share < 1
-                then savings * greatest(share, 1 - share)
+            when patient_count > 1 and filled_share < 1
+                then savings * greatest(filled_share, 1 - filled_share)
             else 0
         end
     )

@@ -1,5 +1,5 @@
 -- depends_on: {{ ref('patients') }}
--- By it the row policy tells whose these are: made anew, it would take the policy along.
+-- By it the row policy tells whose these are: made anew, it takes the policy along.
 
 with
 
