@@ -1,5 +1,5 @@
 -- What is not known of risk-blind targeting is who comes first among those of one
--- annual cost: at most what the part of them that the budget does not reach could bring.
+-- annual cost: at most what the part of them that is not reached could bring.
 
 with
 
@@ -27,7 +27,7 @@ reached as (
         on
             frontier.organization_id = queue.organization_id
             and frontier.targeting_strategy = queue.targeting_strategy
-            and frontier.budget >= queue.spend_before
+            and frontier.budget > queue.spend_before
 
     where frontier.targeting_strategy = 'risk_blind'
 
