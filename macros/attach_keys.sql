@@ -61,8 +61,9 @@
     Only a child that is built alone (`--defer`) has no table of its own to point at.
 -#}
 {% macro _attach_foreign_keys(node, relation, only_to=none) %}
-    {% set present = attached_keys(relation) %}
-    {% for key in declared_keys(node) | selectattr("to") | sort(attribute="to")
+    {% set keys = declared_keys(node) | selectattr("to") | sort(attribute="to") %}
+    {% set present = attached_keys(relation) if keys else [] %}
+    {% for key in keys
         if key.name not in present and (only_to is none or key.to == only_to)
         and (invocation_args_dict.defer != true or _is_table(key.to)) %}
         {% do run_query(

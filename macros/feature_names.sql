@@ -5,5 +5,9 @@
         | selectattr("alias", "equalto", "patient_features")
         | first if execute else none %}
     {% set names = mart.columns | list if mart else [] %}
-    {% do return(names | reject("in", ["patient_id", "organization_id", "index_date"]) | list) %}
+    {% do return(names | reject("in", _not_features()) | list) %}
+{% endmacro %}
+
+{% macro _not_features() %}
+    {% do return(["patient_id", "organization_id", "department_id", "index_date"]) %}
 {% endmacro %}

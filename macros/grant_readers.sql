@@ -8,7 +8,7 @@
         {% do return("") %}
     {% endif %}
     {# Whoever takes a patient in answers from the marts. #}
-    {% do run_query("grant select on " ~ this ~ " to riskmart_intake") %}
+    {% set grants = ["grant select on " ~ this ~ " to riskmart_intake"] %}
     {% for reader in model.config.meta.get("readers", []) %}
         {% set columns = [] %}
         {% for column in model.columns.values()
@@ -16,9 +16,10 @@
             {% do columns.append(column.name) %}
         {% endfor %}
         {% set is_whole = columns | length == model.columns | length %}
-        {% do run_query(
+        {% do grants.append(
             "grant select" ~ (" (" ~ columns | join(", ") ~ ")" if not is_whole)
             ~ " on " ~ this ~ " to riskmart_" ~ reader
         ) %}
     {% endfor %}
+    {% do run_query(grants | join("; ")) %}
 {% endmacro %}

@@ -12,13 +12,14 @@
         {% do _protect_registry(this) %}
         {% do return("") %}
     {% endif %}
-    {% do _force_policies(this) %}
+    {% set statements = [_forced_policies(this)] %}
     {% if model.config.schema == "marts" %}
-        {% do _protect_mart(this) %}
+        {% do statements.extend(_mart_policies(this)) %}
     {% endif %}
+    {% do run_query(statements | join("; ")) %}
 {% endmacro %}
 
-{% macro _protect_mart(relation) %}
+{% macro _mart_policies(relation) %}
     {% set policy = row_policy(relation, model.columns.keys() | list) %}
     {% if policy is none and not model.config.meta.get("is_shared") %}
         {% do exceptions.raise_compiler_error(
@@ -28,27 +29,28 @@
         ) %}
     {% endif %}
     {% set note = "(select access.note_read('" ~ relation.identifier ~ "')) and " %}
-    {% do _set_policy(
+    {% set statements = [_policy(
         relation, "readers", "for select using ("
         ~ (note if "patient_id" in model.columns) ~ "(" ~ (policy or "true") ~ "))"
-    ) %}
+    )] %}
     {% set is_changed = model.tags | select(
         "in", ["intake", "intake_sums", "intake_summaries"]
     ) | list %}
     {% if is_changed %}
         {% set mine = "(organization_id = any (array("
             ~ "select organization_id from access.my_whole_organizations)))" %}
-        {% do _set_policy(
+        {% do statements.append(_policy(
             relation, "intake", "to riskmart_intake using " ~ mine ~ " with check " ~ mine
-        ) %}
-        {% do run_query(
+        )) %}
+        {% do statements.append(
             "grant insert, update, delete on " ~ relation ~ " to riskmart_intake"
         ) %}
     {% endif %}
+    {% do return(statements) %}
 {% endmacro %}
 
-{% macro _force_policies(relation) %}
-    {% do run_query(
+{% macro _forced_policies(relation) %}
+    {% do return(
         "alter table " ~ relation
         ~ " enable row level security, force row level security"
     ) %}
@@ -68,9 +70,9 @@
         "intake_insert": "for insert to riskmart_intake with check (" ~ mine ~ next,
     } %}
     {% if not _has_policies(relation, policies) %}
-        {% do _force_policies(relation) %}
+        {% do run_query(_forced_policies(relation)) %}
         {% for name, clauses in policies.items() %}
-            {% do _set_policy(relation, name, clauses) %}
+            {% do run_query(_policy(relation, name, clauses)) %}
             {% do run_query(
                 "comment on policy " ~ name ~ " on " ~ relation ~ " is '"
                 ~ local_md5(clauses) ~ "'"
@@ -96,8 +98,8 @@
     {% do return(true) %}
 {% endmacro %}
 
-{% macro _set_policy(relation, name, clauses) %}
-    {% do run_query(
+{% macro _policy(relation, name, clauses) %}
+    {% do return(
         "drop policy if exists " ~ name ~ " on " ~ relation ~ "; create policy " ~ name
         ~ " on " ~ relation ~ " " ~ clauses
     ) %}

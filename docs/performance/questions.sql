@@ -49,11 +49,12 @@ select
     features.annual_cost
 from marts.patient_features as features
 inner join marts.patients as patients on features.patient_id = patients.patient_id
-inner join marts.departments as departments
-    on patients.department_id = departments.department_id
 where
-    patients.organization_id = :organization
-    and departments.department_code = :department
+    features.organization_id = :organization
+    and features.department_id = (
+        select departments.department_id from marts.departments as departments
+        where departments.department_code = :department
+    )
     and features.has_diabetes = 1
 order by features.complexity_index desc, patients.patient_id
 limit 50;

@@ -503,8 +503,9 @@ def test_one_feature_list_for_sql_and_python(models: list[dict[str, Any]]) -> No
     listed = [row[1] for row in _rows("reference/features.csv")]
     [mart] = [model for model in models if model["name"] == "patient_features"]
     columns = list(mart["columns"])
-    assert columns[:3] == ["patient_id", "organization_id", "index_date"]
-    assert columns[3:] == listed == list(FEATURE_NAMES)
+    keys = ["patient_id", "organization_id", "department_id", "index_date"]
+    assert columns[:4] == keys
+    assert columns[4:] == listed == list(FEATURE_NAMES)
     assert len(listed) == 27
     groups = [row[2] for row in _rows("reference/features.csv")]
     assert {group: groups.count(group) for group in groups} == {

@@ -276,7 +276,7 @@ QUESTIONS = {
     "complex diabetics": (
         "select * from marts.patient_features"
         " where has_diabetes = 1 and complexity_index > 0.8",
-        "(has_diabetes, complexity_index)",
+        "(organization_id, department_id, has_diabetes, complexity_index)",
     ),
     "one patient's predictions": (
         "select * from marts.predictions where patient_id = 7",

@@ -1,4 +1,8 @@
-{{ config(indexes=[{'columns': ['has_diabetes', 'complexity_index']}]) }}
+{{
+    config(indexes=[{'columns': [
+        'organization_id', 'department_id', 'has_diabetes', 'complexity_index'
+    ]}])
+}}
 
 with
 
@@ -8,48 +12,58 @@ features as (
 
 ),
 
+patient_departments as (
+
+    select * from {{ ref('int_patient_departments') }}
+
+),
+
 final as (
 
     select
-        patient_id,
-        organization_id,
-        index_date,
+        features.patient_id,
+        features.organization_id,
+        patient_departments.department_id,
+        features.index_date,
 
-        age,
-        is_female,
-        is_elderly,
-        race_code,
-        has_esrd,
+        features.age,
+        features.is_female,
+        features.is_elderly,
+        features.race_code,
+        features.has_esrd,
 
-        has_alzheimers,
-        has_chf,
-        has_ckd,
-        has_cancer,
-        has_copd,
-        has_depression,
-        has_diabetes,
-        has_ischemic_heart,
-        has_ra_oa,
-        has_stroke,
+        features.has_alzheimers,
+        features.has_chf,
+        features.has_ckd,
+        features.has_cancer,
+        features.has_copd,
+        features.has_depression,
+        features.has_diabetes,
+        features.has_ischemic_heart,
+        features.has_ra_oa,
+        features.has_stroke,
 
-        total_admissions,
-        total_hospital_days,
-        days_since_last_admission,
-        recent_admission,
-        total_outpatient_visits,
-        high_outpatient_user,
+        features.total_admissions,
+        features.total_hospital_days,
+        features.days_since_last_admission,
+        features.recent_admission,
+        features.total_outpatient_visits,
+        features.high_outpatient_user,
 
-        annual_cost,
-        cost_percentile,
-        high_cost,
-        inpatient_cost,
+        features.annual_cost,
+        features.cost_percentile,
+        features.high_cost,
+        features.inpatient_cost,
 
-        frailty_score,
-        complexity_index
+        features.frailty_score,
+        features.complexity_index
 
     from features
 
-    where is_current
+    inner join patient_departments
+        on features.patient_id = patient_departments.patient_id
+
+    where features.is_current
 
 )
 
