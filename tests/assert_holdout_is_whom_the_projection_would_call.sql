@@ -3,6 +3,18 @@
 
 with
 
+tiers as (
+
+    select
+        patient_id,
+        max(risk_tier) as risk_tier
+
+    from {{ ref('predictions') }}
+
+    group by patient_id
+
+),
+
 eligible as (
 
     select
@@ -12,16 +24,14 @@ eligible as (
         patients.department_id,
         arms.holdout_draw,
         arms.is_control,
-        (
-            select max(every_window.risk_tier)
-            from {{ ref('predictions') }} as every_window
-            where every_window.patient_id = patients.patient_id
-        ) as risk_tier
+        tiers.risk_tier
 
     from {{ ref('patients') }} as patients
 
     inner join {{ ref('int_holdout_arms') }} as arms
         on patients.patient_id = arms.patient_id
+
+    inner join tiers on patients.patient_id = tiers.patient_id
 
     where
         exists (

@@ -55,29 +55,16 @@ priorities as (
 queue as (
 
     select
-        this.organization_id,
-        this.targeting_strategy,
-        this.priority_bin,
-        this.patient_count,
-        this.total_intervention_cost,
-        this.total_expected_savings,
-        coalesce(sum(earlier.total_intervention_cost), 0) as spent_before
+        *,
+        coalesce(
+            sum(total_intervention_cost) over (
+                partition by organization_id, targeting_strategy
+                order by priority_bin desc
+                rows between unbounded preceding and 1 preceding
+            ), 0
+        ) as spent_before
 
-    from priorities as this
-
-    left join priorities as earlier
-        on
-            this.organization_id = earlier.organization_id
-            and this.targeting_strategy = earlier.targeting_strategy
-            and this.priority_bin < earlier.priority_bin
-
-    group by
-        this.organization_id,
-        this.targeting_strategy,
-        this.priority_bin,
-        this.patient_count,
-        this.total_intervention_cost,
-        this.total_expected_savings
+    from priorities
 
 ),
 
