@@ -115,6 +115,11 @@ def _opened(path: Path) -> duckdb.DuckDBPyConnection:
 
 def _check(settings: Mapping[str, str]) -> None:
     """Refuse a setting that DuckDB does not take, by the name that people give it."""
+    memory = settings["memory_limit"]
+    # DuckDB takes -5 and none for no limit at all.
+    if not memory.strip()[:1].isdigit():
+        variable, expected = _NAMED_BY["memory_limit"]
+        raise BadInput(f"{variable} {memory}: not a limit; expected {expected}")
     for name, value in settings.items():
         try:
             duckdb.connect(config={name: value}).close()
@@ -154,6 +159,9 @@ def _first_line(error: duckdb.Error) -> str:
 
 
 def _why_not_opened(path: Path, error: duckdb.Error) -> BadInput:
+    lacking = in_words(error)
+    if lacking:
+        return BadInput(f"{path}: {lacking}")
     text = _first_line(error)
     if "Conflicting lock" in text:
         who = re.search(r"held in (.*?)\. ", text + " ")
@@ -210,7 +218,7 @@ class Cursor:
         rows = self._raw.fetchall() if columns else []
         self.statusmessage = text.split(maxsplit=1)[0].upper() if text.strip() else None
         self.description, self._rows = columns, iter(())
-        if [column.name for column in columns] == ["Count"]:
+        if _is_count(text, columns):
             self.rowcount, self.description = (rows[0][0] if rows else 0), None
         else:
             self._rows = (_read(row, columns) for row in rows)
@@ -241,6 +249,14 @@ class Cursor:
 
     def __exit__(self, *_: object) -> None:
         """Leave the connection as it is."""
+
+
+def _is_count(text: str, columns: Sequence["_Column"]) -> bool:
+    """Whether a result is the number of rows written, and no column called Count."""
+    if [column.name for column in columns] != ["Count"]:
+        return False
+    last = duckdb.extract_statements(text)[-1]
+    return last.type != duckdb.StatementType.SELECT
 
 
 def _read(row: tuple[Any, ...], columns: Sequence["_Column"]) -> tuple[Any, ...]:

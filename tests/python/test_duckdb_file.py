@@ -198,7 +198,7 @@ def test_an_unknown_target_is_refused(
     assert "spark: no such target; expected one of postgres, duckdb" in said
 
 
-@pytest.mark.parametrize("value", ["lots", "75", "8 potatoes"])
+@pytest.mark.parametrize("value", ["lots", "75", "8 potatoes", "-5", "-1GB", "none"])
 def test_a_memory_limit_that_is_none_is_refused(
     file: Path, riskmart: Run, monkeypatch: pytest.MonkeyPatch, value: str
 ) -> None:
@@ -206,6 +206,27 @@ def test_a_memory_limit_that_is_none_is_refused(
     said = refused(riskmart, "build")
     assert f"RISKMART_DUCKDB_MEMORY {value}: " in said
     assert not file.exists()
+
+
+def test_too_little_memory_to_open_a_file_is_told(
+    made: Path, riskmart: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RISKMART_DUCKDB_MEMORY", "1KB")
+    assert "1KB of memory are too little" in refused(riskmart, "status")
+
+
+def test_dbt_without_a_target_works_where_riskmart_does(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    text = (config.PROJECT_DIR / "profiles.yml").read_text()
+    given = yaml.safe_load(text)["riskmart"]["target"]
+    for target in ("duckdb", "postgres"):
+        monkeypatch.setenv("RISKMART_TARGET", target)
+        set_invocation_context(os.environ)
+        assert ProfileRenderer({}).render_value(given) == target
+    monkeypatch.delenv("RISKMART_TARGET")
+    set_invocation_context(os.environ)
+    assert ProfileRenderer({}).render_value(given) == "postgres"
 
 
 def test_settings_hold_in_every_connection_and_in_dbt_s(
@@ -295,6 +316,14 @@ def test_a_faulty_statement_is_told_without_a_traceback(
     assert "nowhere does not exist" in refused(riskmart, "sql", "select * from nowhere")
     assert "syntax error" in refused(riskmart, "sql", "selekt 1")
     assert riskmart("sql", "--csv", "select 7 as n").out.splitlines() == ["n", "7"]
+
+
+def test_a_column_called_count_is_shown(made: Path, riskmart: Run) -> None:
+    asked = riskmart("sql", "--csv", 'select 7 as "Count"')
+    assert asked.out.splitlines() == ["Count", "7"]
+    with warehouse.connect(autocommit=True) as conn:
+        done = conn.execute("insert into raw.identity_key (fingerprint) values ('f')")
+        assert (done.rowcount, done.description) == (1, None)
 
 
 def test_an_interrupt_in_the_middle_of_a_statement_is_told(
