@@ -107,6 +107,8 @@ def duckdb_settings() -> dict[str, str]:
         or f"{duckdb_file()}.tmp",
         # Else whole tables are kept back to be written in the order of their rows.
         "preserve_insertion_order": "false",
+        # A file of another kind would have DuckDB fetch what reads it.
+        "autoinstall_known_extensions": "false",
     }
 
 

@@ -418,8 +418,11 @@ def _translate(query: Any, parameters: Any) -> tuple[str, Any]:
         text = query.as_string(None)
     else:
         text = query.decode() if isinstance(query, bytes) else str(query)
+    # Every second part is what stands between quotes, and is nobody's to change.
+    parts = text.split("'")
     for theirs, ours in _SAID_OTHERWISE.items():
-        text = text.replace(theirs, ours)
+        parts[::2] = [part.replace(theirs, ours) for part in parts[::2]]
+    text = "'".join(parts)
     if parameters is None:
         return text, None
     used: dict[str, Any] = {}

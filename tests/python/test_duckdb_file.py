@@ -123,6 +123,7 @@ def test_a_file_of_another_version_is_refused(
 NO_FILES = {
     "text": b"patient_id,age\n" * 1000,
     "empty": b"",
+    "SQLite": b"SQLite format 3\0".ljust(4096, b"\0"),
 }
 
 
@@ -237,10 +238,11 @@ def test_settings_hold_in_every_connection_and_in_dbt_s(
     monkeypatch.setenv("RISKMART_DUCKDB_MEMORY", "64MiB")
     asked = (
         "select current_setting('memory_limit'), current_setting('temp_directory'),"
-        " current_setting('preserve_insertion_order')"
+        " current_setting('preserve_insertion_order'),"
+        " current_setting('autoinstall_known_extensions')"
     )
     with warehouse.connect(autocommit=True) as conn:
-        assert conn.execute(asked).fetchone() == ("64.0 MiB", str(home), False)
+        assert conn.execute(asked).fetchone() == ("64.0 MiB", str(home), False, False)
         # Something in the temporary folder, after which DuckDB lets nobody set it.
         conn.execute(
             "create temporary table big as select range as n, hash(range) as h,"
@@ -248,11 +250,11 @@ def test_settings_hold_in_every_connection_and_in_dbt_s(
         )
         assert any(home.iterdir())
         with warehouse.connect(autocommit=True) as other:
-            assert other.execute(asked).fetchone() == ("64.0 MiB", str(home), False)
+            assert other.execute(asked).fetchone() == ("64.0 MiB", str(home), False, False)
         options = profile("duckdb_candidate")
         environment = LocalEnvironment(DuckDBCredentials.from_dict(options))
         cursor = environment.handle().cursor()
-        assert cursor.execute(asked).fetchone() == ("64.0 MiB", str(home), False)
+        assert cursor.execute(asked).fetchone() == ("64.0 MiB", str(home), False, False)
         environment.close()
 
 
@@ -316,6 +318,11 @@ def test_a_faulty_statement_is_told_without_a_traceback(
     assert "nowhere does not exist" in refused(riskmart, "sql", "select * from nowhere")
     assert "syntax error" in refused(riskmart, "sql", "selekt 1")
     assert riskmart("sql", "--csv", "select 7 as n").out.splitlines() == ["n", "7"]
+
+
+def test_what_stands_in_quotes_is_left_as_it_is(made: Path, riskmart: Run) -> None:
+    shown = riskmart("sql", "--csv", "select 'pg_temp.x for update' as said")
+    assert shown.out.splitlines() == ["said", "pg_temp.x for update"]
 
 
 def test_a_column_called_count_is_shown(made: Path, riskmart: Run) -> None:
