@@ -241,8 +241,9 @@ def test_settings_hold_in_every_connection_and_in_dbt_s(
         " current_setting('preserve_insertion_order'),"
         " current_setting('autoinstall_known_extensions')"
     )
+    expected = ("64.0 MiB", str(home), False, False)
     with warehouse.connect(autocommit=True) as conn:
-        assert conn.execute(asked).fetchone() == ("64.0 MiB", str(home), False, False)
+        assert conn.execute(asked).fetchone() == expected
         # Something in the temporary folder, after which DuckDB lets nobody set it.
         conn.execute(
             "create temporary table big as select range as n, hash(range) as h,"
@@ -250,11 +251,11 @@ def test_settings_hold_in_every_connection_and_in_dbt_s(
         )
         assert any(home.iterdir())
         with warehouse.connect(autocommit=True) as other:
-            assert other.execute(asked).fetchone() == ("64.0 MiB", str(home), False, False)
+            assert other.execute(asked).fetchone() == expected
         options = profile("duckdb_candidate")
         environment = LocalEnvironment(DuckDBCredentials.from_dict(options))
         cursor = environment.handle().cursor()
-        assert cursor.execute(asked).fetchone() == ("64.0 MiB", str(home), False, False)
+        assert cursor.execute(asked).fetchone() == expected
         environment.close()
 
 
