@@ -63,7 +63,12 @@ def report(
     except reader.NotForThisLogin as error:
         named = f"--user {user}: " if user else ""
         raise BadInput(f"{named}{error} `riskmart access grant` gives one.") from None
-    output.write_text(text, encoding="utf-8")
+    try:
+        output.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise BadInput(
+            f"--output {output}: {error.strerror}; expected a file that can be written"
+        ) from None
     out.print(f"Wrote {output}", soft_wrap=True)
 
 

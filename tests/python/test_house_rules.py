@@ -403,6 +403,15 @@ def test_what_the_dashboard_reads_is_what_its_exposures_name(
     assert exposed == marts_in(REPOSITORY / "python_scoring" / "dashboard", marts)
 
 
+def test_what_target_reads_is_what_its_exposure_names(
+    manifest: dict[str, Any],
+) -> None:
+    code = (REPOSITORY / "python_scoring" / "readmission" / "budgets.py").read_text()
+    exposure = manifest["exposures"]["exposure.riskmart.target_command"]
+    named = {manifest["nodes"][uid]["alias"] for uid in exposure["depends_on"]["nodes"]}
+    assert named == set(re.findall(r"\{schema\}\.(\w+)", code))
+
+
 def marts_in(folder: Path, marts: Iterable[str]) -> set[str]:
     """Find the marts that Python reads: in its SQL, and where a name stands alone.
 

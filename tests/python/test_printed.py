@@ -158,6 +158,7 @@ def test_a_report_fits_its_paper(shown: Copy, riskmart: Run, tmp_path: Path) -> 
         (["--user", "try_auditor"], "may not read organizations"),
         (["--user", "try_plain"], "(no role of riskmart) may not read organizations"),
         (["--output", "/nowhere/report.html"], "/nowhere is not a folder"),
+        (["--output", "x" * 300], "expected a file that can be written"),
     ],
 )
 def test_what_cannot_be_reported_is_said(
