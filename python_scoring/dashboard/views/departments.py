@@ -51,3 +51,7 @@ def _show_people(page: Page) -> None:
         f"the {len(people)} highest scores of tiers 4 and 5"
     )
     st.html(tables.html(lists.with_reasons(people), lists.columns(page), title))
+    st.caption(
+        "Who is at risk, whatever it pays: controls of the holdout among them. Whom to "
+        "call is on the page Target list."
+    )
