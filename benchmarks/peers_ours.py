@@ -16,9 +16,10 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks import measure
+from benchmarks import measure, run
 from benchmarks.peers_work import KEYS, VALUES, Answer, Rules
 from python_scoring import config, pipeline, warehouse
+from python_scoring.dbt import Project
 from python_scoring.publication.builds import CANDIDATE_SCHEMA
 from python_scoring.readmission.features import FEATURE_NAMES
 from python_scoring.warehouse import Connection
@@ -60,7 +61,12 @@ def load_and_build(people: Path, org: str, as_of: str) -> tuple[dict[str, float]
 
 def test_and_publish() -> float:
     """Run every test, and publish; seconds."""
-    return _timed("-m", "python_scoring", "publish")[0]
+    began = time.perf_counter()
+    project = Project()
+    project.parse()
+    run.make_for_tests(project)
+    _timed("-m", "python_scoring", "publish")
+    return time.perf_counter() - began
 
 
 def _timed(*arguments: str) -> tuple[float, int]:

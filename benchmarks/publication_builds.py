@@ -28,8 +28,8 @@ where projected.patient_id = predicted.patient_id
     and projected.risk_tier <> predicted.risk_tier
 """
 
-# Has rows once a cohort took the place of one that was scored.
-_MAY_BE_EMPTY = {"tier_change_sums", "past_predictions"}
+# Have rows once a cohort took the place of one that was scored.
+MAY_BE_EMPTY = {"tier_change_sums", "past_predictions"}
 
 # What has to hold between marts, as violations; all in one statement.
 IDENTITIES = {
@@ -107,7 +107,7 @@ def faults(conn: Connection) -> list[str]:
             where = sql.Identifier("marts", name)
             row = conn.execute(query.format(where)).fetchone()
             assert row is not None
-            if not row[0] and name not in _MAY_BE_EMPTY:
+            if not row[0] and name not in MAY_BE_EMPTY:
                 found.append(f"{name} is empty")
             if row[0] and name != builds.MART:
                 seen |= {*row[1:]}

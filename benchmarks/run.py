@@ -132,13 +132,17 @@ def _build(clock: measure.Clock) -> None:
             clock.add(step, seconds)
 
 
+def make_for_tests(project: Project) -> None:
+    """Make what tests alone read, which a build without tests leaves out."""
+    project.invoke("run", "--select", *pipeline.FOR_TESTS)
+
+
 def _test(clock: measure.Clock) -> int:
     """Run every test of the project; how many there are."""
     with clock.step(TESTS):
         project = Project()
         project.parse()
-        # What tests alone read was left out of the build without them.
-        project.invoke("run", "--select", "tag:for_tests")
+        make_for_tests(project)
         nodes = project.invoke("test")
     bad = [f"{node.name}: {node.message}" for node in nodes.values() if node.is_bad]
     if bad:

@@ -34,7 +34,7 @@ _BEFORE_SCORING = (
 )
 
 # Models that tests alone read.
-_FOR_TESTS = ("tag:for_tests",)
+FOR_TESTS = ("tag:for_tests",)
 
 _DATA_TESTS = ("--select", "test_type:data", "--no-introspect")
 
@@ -105,7 +105,7 @@ def build(
     project = Project(on_node=on_node)
     options = ["--full-refresh"] if full_refresh else []
     options += [] if tests else ["--exclude-resource-type", "test", "unit_test"]
-    left_out = () if tests else _FOR_TESTS
+    left_out = () if tests else FOR_TESTS
 
     with done.step("server"):
         server.ensure_running()

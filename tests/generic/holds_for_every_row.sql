@@ -5,13 +5,10 @@
 -#}
 {% test holds_for_every_row(model, expression) %}
 
-{% set views = graph.nodes.values()
-    | selectattr("resource_type", "equalto", "model")
-    | selectattr("config.materialized", "equalto", "view")
-    | map(attribute="alias") | list if execute else [] %}
+{% set node = model_node(model.identifier) %}
 
 select * from (
-    select * from {{ model }}{{ " offset 0" if model.identifier in views }}
+    select * from {{ model }}{{ " offset 0" if node and node.config.materialized == "view" }}
 ) as made
 where ({{ expression }}) is not true
 

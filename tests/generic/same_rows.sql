@@ -7,10 +7,7 @@
 -#}
 {% test same_rows(model, as, key, columns=none, near=[], as_where="true", leaving_out=[]) %}
 
-{% set node = graph.nodes.values()
-    | selectattr("resource_type", "equalto", "model")
-    | selectattr("alias", "equalto", model.identifier)
-    | first if execute else none %}
+{% set node = model_node(model.identifier) %}
 {% set columns = columns if columns is not none else node.columns if node else [] %}
 {% set compared = columns | reject("in", key + leaving_out) | list %}
 {% set exact = compared | reject("in", near) | list %}
