@@ -36,6 +36,7 @@ from python_scoring.access import protection
 from python_scoring.audit import heads
 from python_scoring.audit import store as trail
 from python_scoring.duck.connection import in_words as errors_in_words
+from python_scoring.duck.connection import interrupt as interrupt_duckdb
 from python_scoring.embedded import binaries
 from python_scoring.errors import BadInput, RiskmartError
 from python_scoring.identities import keys
@@ -147,13 +148,20 @@ def main() -> None:
             # A terminal that knows no accents gets them spelled.
             stream.reconfigure(errors="backslashreplace")
     # Whoever asks us to end gets the same clean end as by ctrl-c.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, _interrupt)
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, _interrupt)
     try:
         sys.argv[1:] = _target_first(sys.argv[1:])
         app(prog_name="riskmart")
     except RiskmartError as error:
         err.print(f"[red]error[/] {escape(str(error))}")
         sys.exit(error.exit_code)
+
+
+def _interrupt(*_: object) -> None:
+    interrupt_duckdb()
+    raise KeyboardInterrupt
 
 
 def _target_first(arguments: list[str]) -> list[str]:

@@ -1,5 +1,6 @@
 """Whole databases: one made beside the warehouse in force, and put in its place."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -12,6 +13,8 @@ from python_scoring.warehouse import Connection
 
 # PostgreSQL cuts longer names short without a word.
 _NAME_BYTES = 63
+# A session that was closed is listed until its server process has ended.
+_CLOSING_S = 2.0
 _MARK = "an unfinished `riskmart restore` made it; it may be dropped"
 
 _OTHERS = """
@@ -172,6 +175,10 @@ def refuse_others(conn: Connection, database: str) -> None:
         Naming who is.
     """
     users = others(conn, database)
+    waits_until = time.monotonic() + _CLOSING_S
+    while users and time.monotonic() < waits_until:
+        time.sleep(0.05)
+        users = others(conn, database)
     if users:
         raise BadInput(
             f"database {database} is in use and cannot be replaced: "

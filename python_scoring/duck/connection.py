@@ -9,6 +9,7 @@ import json
 import os
 import re
 import time
+import weakref
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -32,6 +33,10 @@ _NUMPY_TYPES = {
 # What PostgreSQL calls the schema of a session's own tables; whose turn it is, where
 # one process at a time has the file open; and what ends with the connection here.
 _SAID_OTHERWISE = {"pg_temp.": "temp.", " for update": "", " on commit drop": ""}
+# What is nobody's to change; an apostrophe in a comment begins no text in quotes.
+_QUOTES_AND_COMMENTS = re.compile(
+    r"""('(?:[^']|'')*'|"(?:[^"]|"")*"|--[^\n]*|/\*.*?\*/)""", re.DOTALL
+)
 _RAW_TABLES = Path(__file__).with_name("raw_tables.sql")
 
 # Who sets a setting that DuckDB may refuse, and what it should be.
@@ -67,6 +72,12 @@ def connect(*, autocommit: bool = False) -> "Connection":
         It is no DuckDB file, of another version, or open in another process.
     """
     return Connection(_open(config.duckdb_file()), autocommit)
+
+
+def interrupt() -> None:
+    """End what is at work, as ctrl-c does: DuckDB's other threads do not hear of it."""
+    for connection in list(_connections):
+        connection.raw.interrupt()
 
 
 def _open(path: Path) -> duckdb.DuckDBPyConnection:
@@ -120,13 +131,13 @@ def _check(settings: Mapping[str, str]) -> None:
     if not memory.strip()[:1].isdigit():
         variable, expected = _NAMED_BY["memory_limit"]
         raise BadInput(f"{variable} {memory}: not a limit; expected {expected}")
-    for name, value in settings.items():
+    for name, (variable, expected) in _NAMED_BY.items():
         try:
-            duckdb.connect(config={name: value}).close()
+            duckdb.connect(config={name: settings[name]}).close()
         except duckdb.Error as error:
-            variable, expected = _NAMED_BY.get(name, (name, "another value"))
             raise BadInput(
-                f"{variable} {value}: {_first_line(error)}; expected {expected}"
+                f"{variable} {settings[name]}: {_first_line(error)};"
+                f" expected {expected}"
             ) from None
 
 
@@ -282,6 +293,7 @@ class Connection:
         self.autocommit = autocommit
         self._blocks = 0
         self._is_open = False
+        _connections.add(self)
 
     def begin(self) -> None:
         """Begin a transaction where one is due and none is open."""
@@ -328,6 +340,7 @@ class Connection:
 
     def close(self) -> None:
         """Let go of the connection; the file is let go of with the last one."""
+        _connections.discard(self)
         self.raw.close()
 
     def __enter__(self) -> Self:
@@ -343,6 +356,9 @@ class Connection:
                 self.rollback()
         finally:
             self.close()
+
+
+_connections: weakref.WeakSet[Connection] = weakref.WeakSet()
 
 
 def copy_in(
@@ -418,11 +434,11 @@ def _translate(query: Any, parameters: Any) -> tuple[str, Any]:
         text = query.as_string(None)
     else:
         text = query.decode() if isinstance(query, bytes) else str(query)
-    # Every second part is what stands between quotes, and is nobody's to change.
-    parts = text.split("'")
+    # Every second part is in quotes, or a comment.
+    parts = _QUOTES_AND_COMMENTS.split(text)
     for theirs, ours in _SAID_OTHERWISE.items():
         parts[::2] = [part.replace(theirs, ours) for part in parts[::2]]
-    text = "'".join(parts)
+    text = "".join(parts)
     if parameters is None:
         return text, None
     used: dict[str, Any] = {}

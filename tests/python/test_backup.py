@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -387,6 +388,14 @@ def test_nobody_is_cut_off(saved: Backup) -> None:
         assert str(conn.info.backend_pid) in str(refused.value)
         assert conn.execute("select 1").fetchone() == (1,)
     restore.restore(saved.folder, replace=True)
+
+
+def test_who_is_leaving_is_waited_for(saved: Backup) -> None:
+    conn = psycopg.connect(config.conninfo())
+    leaving = threading.Timer(0.7, conn.close)
+    leaving.start()
+    restore.restore(saved.folder, replace=True)
+    leaving.join()
 
 
 def test_who_comes_while_it_is_restored_is_not_cut_off(saved: Backup) -> None:

@@ -4,6 +4,7 @@ import base64
 import os
 import signal
 import stat
+import threading
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
@@ -321,9 +322,26 @@ def test_a_faulty_statement_is_told_without_a_traceback(
     assert riskmart("sql", "--csv", "select 7 as n").out.splitlines() == ["n", "7"]
 
 
-def test_what_stands_in_quotes_is_left_as_it_is(made: Path, riskmart: Run) -> None:
-    shown = riskmart("sql", "--csv", "select 'pg_temp.x for update' as said")
-    assert shown.out.splitlines() == ["said", "pg_temp.x for update"]
+@pytest.mark.parametrize(
+    "said", ["'pg_temp.x for update'", "'it''s pg_temp.x for update'"]
+)
+def test_what_stands_in_quotes_is_left_as_it_is(
+    said: str, made: Path, riskmart: Run
+) -> None:
+    shown = riskmart("sql", "--csv", f"select {said} as said")
+    expected = said[1:-1].replace("''", "'")
+    assert shown.out.splitlines() == ["said", expected]
+
+
+@pytest.mark.parametrize(
+    "comment", ["-- the patient's own\n", "/* whose it's */", '"o\'clock", ']
+)
+def test_an_apostrophe_outside_quotes_begins_none(comment: str, made: Path) -> None:
+    with warehouse.connect() as conn:
+        conn.execute(b"create temporary table mine on commit drop as select 7 as n")
+        conn.execute(b'alter table pg_temp.mine add column "o\'clock" integer')
+        query = f"select {comment} n, 'for update' from pg_temp.mine for update"
+        assert conn.execute(query.encode()).fetchone()[-2:] == (7, "for update")
 
 
 def test_a_column_called_count_is_shown(made: Path, riskmart: Run) -> None:
@@ -337,14 +355,13 @@ def test_a_column_called_count_is_shown(made: Path, riskmart: Run) -> None:
 def test_an_interrupt_in_the_middle_of_a_statement_is_told(
     made: Path, riskmart: Run
 ) -> None:
-    before = signal.signal(signal.SIGALRM, signal.default_int_handler)
-    signal.setitimer(signal.ITIMER_REAL, 1)
+    timer = threading.Timer(1, os.kill, (os.getpid(), signal.SIGTERM))
+    timer.start()
     try:
         endless = "select count(*) from range(100000000000) t(a) where hash(a) % 7 = 3"
         said = refused(riskmart, "sql", endless)
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+        timer.cancel()
     assert "interrupted; what was committed stands" in said
 
 
