@@ -24,6 +24,8 @@ from python_scoring import config
 from python_scoring.errors import BadInput
 
 _SLOT = re.compile(r"%(%|s|\((\w+)\)s)")
+_ROW = re.compile(r"values\s+(\(%s(?:, %s)*\))")
+_ROWS_AT_ONCE = 1000
 _NUMPY_TYPES = {
     "SMALLINT": "i2",
     "INTEGER": "i4",
@@ -236,11 +238,11 @@ class Cursor:
         return self
 
     def executemany(self, query: Any, rows: Sequence[Any]) -> None:
-        """Run a statement for each row of parameters."""
-        self.connection.begin()
-        for row in rows:
-            text, values = _translate(query, row)
-            self._raw.execute(text, values)
+        """Insert rows of parameters, by a statement with ``values`` of ``%s``."""
+        before, slots, after = _ROW.split(_translate(query, None)[0])
+        if any(len(row) != slots.count("%s") for row in rows):
+            raise ValueError(f"rows of other lengths than {slots}")
+        _insert(self.connection, before, rows, after)
 
     def fetchone(self) -> Any:
         """Return the next row, or None."""
@@ -396,12 +398,19 @@ def append_rows(
     if not given:
         return
     names = f" ({', '.join(columns)})" if columns else ""
-    slots = ", ".join("?" * len(given[0]))
+    _insert(connection, f"insert into {_translate(table, None)[0]}{names} ", given)
+
+
+def _insert(
+    connection: Connection, before: str, rows: Sequence[Sequence[Any]], after: str = ""
+) -> None:
     connection.begin()
-    connection.raw.executemany(
-        f"insert into {_translate(table, None)[0]}{names} values ({slots})",
-        [[_value(value) for value in row] for row in given],
-    )
+    # Many at a time, since a statement takes DuckDB a millisecond, however small.
+    for start in range(0, len(rows), _ROWS_AT_ONCE):
+        some = rows[start : start + _ROWS_AT_ONCE]
+        slots = ", ".join(f"({', '.join('?' * len(row))})" for row in some)
+        values = [_value(value) for row in some for value in row]
+        connection.raw.execute(f"{before}values {slots}{after}", values)
 
 
 def copy_out(
