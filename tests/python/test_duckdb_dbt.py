@@ -68,6 +68,17 @@ def test_build_passes_in_rooms_of_one_s_own(plain: PlainFile) -> None:
     assert plain.ask(f"select count(*) from {MARTS}.org_tier_summary") == [(15,)]
 
 
+def test_a_file_without_raw_tables_is_refused_at_once(
+    plain: PlainFile, tmp_path: Path
+) -> None:
+    new = PlainFile(plain.copy, tmp_path / "new.duckdb")
+    done = new.dbt("build", "--target", "duckdb")
+    assert done.returncode != 0
+    assert "has no raw tables" in done.stdout
+    assert "./riskmart --target duckdb sql 'select 1' makes them" in done.stdout
+    assert new.ask("select table_name from duckdb_tables()") == []
+
+
 def test_it_builds_again_over_what_is_there(file: PlainFile) -> None:
     again = file.dbt("run", "--target", "duckdb")
     assert again.returncode == 0, again.stdout

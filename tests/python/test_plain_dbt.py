@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -133,6 +134,18 @@ def test_patients_are_there_and_prediction_marts_hold_zeros(plain: Plain) -> Non
     assert departments == 10
     # and nothing is anybody else's
     assert schemas == {"raw", "audit", "access", *(f"{OWN}_{room}" for room in ROOMS)}
+
+
+def test_a_database_without_raw_tables_is_refused_at_once(plain: Plain) -> None:
+    plain.copy.administer("create database {}", "bare")
+    bare = replace(plain.copy, database="bare")
+    place = {"PGHOST": str(bare.socket_dir), "PGUSER": config.USER}
+    done = plain.dbt("run", **place, PGDATABASE="bare")
+    assert done.returncode != 0
+    assert "database bare has no raw tables" in done.stdout
+    assert "./riskmart db start makes them" in done.stdout
+    with bare.in_force():
+        assert bare.rows("select 1 from pg_tables where tablename = 'patients'") == []
 
 
 @pytest.mark.parametrize("command", ["score", "train"])
