@@ -58,8 +58,12 @@ def kept(copy: Copy) -> dict[tuple[str, date], tuple[int, int, float, float]]:
 
 
 def results(copy: Copy) -> list[pd.DataFrame]:
-    """Measure the programme again, with every test of it."""
-    copy.run("build", "--exclude-resource-type", "unit_test")
+    """Measure the programme again, with every test of it and of what it reads."""
+    copy.run(
+        *("build", "--exclude-resource-type", "unit_test"),
+        *("--indirect-selection", "buildable", "--select", "+programme_results"),
+        *("+projection_backtests", "+positive_roi_patients"),
+    )
     return [copy.frame(RESULTS), copy.frame(BACKTESTS)]
 
 
