@@ -14,6 +14,7 @@ from trails import actions, add_months, tamper
 from python_scoring import warehouse
 from python_scoring.access import members
 from python_scoring.audit import heads, store
+from python_scoring.commands import load as load_commands
 from python_scoring.intake import adding, serving
 from python_scoring.intake.documents import split
 from python_scoring.publication import builds, publish
@@ -136,9 +137,7 @@ def test_a_load_and_its_removal(
 def test_a_replaced_load_and_a_replaced_reference(
     clone: Copy, riskmart: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from python_scoring import cli
-
-    monkeypatch.setattr(cli, "_build_on", lambda load: None)
+    monkeypatch.setattr(load_commands, "_build_on", lambda result: None)
     for seed in ("1", "2"):
         done = riskmart(
             "synth", "--patients", "50", "--seed", seed, "--to", str(tmp_path)

@@ -618,8 +618,9 @@ def test_a_swap_that_fails_half_way_is_taken_back(
 BUILDS = """
     import sys
     from python_scoring import cli
+    from python_scoring.commands import common
     sys.argv, sys.stderr = ["riskmart", "build"], sys.stdout
-    cli.err.file = sys.stdout
+    common.err.file = sys.stdout
     cli.main()
 """
 

@@ -14,8 +14,9 @@ import pytest
 from conftest import Run
 from copies import Copy
 
-from python_scoring import cli, config, pipeline, report, warehouse
+from python_scoring import config, pipeline, report, warehouse
 from python_scoring.cohorts import cohort, reference
+from python_scoring.commands import common, load
 from python_scoring.dbt import Project
 from python_scoring.errors import BadInput, GateFailed
 from python_scoring.intake import adding, documents
@@ -54,7 +55,7 @@ def refreshed(
         golden.inject_scores()
         said = io.StringIO()
         with redirect_stdout(said):
-            cli.load_cohort(
+            load.load_cohort(
                 later,
                 org=golden.ORG,
                 as_of=datetime(LATER.year, LATER.month, LATER.day),
@@ -235,7 +236,7 @@ def test_who_is_handed_in_afterwards_moves_too(there: Copy) -> None:
 def test_nothing_before_is_said_in_words(base: Copy) -> None:
     said = io.StringIO()
     with redirect_stdout(said), warehouse.connect() as conn:
-        report.show_tier_changes(cli.out, conn, "BASELINE")
+        report.show_tier_changes(common.out, conn, "BASELINE")
     assert said.getvalue() == (
         "Nobody of BASELINE was scored before this cohort: nobody moved.\n"
     )

@@ -9,9 +9,11 @@ from typing import Annotated
 import typer
 
 from python_scoring import config, server
-from python_scoring.cli import app, err, out
+from python_scoring.commands.common import err, out
 from python_scoring.errors import BadInput
 from python_scoring.identities import keys
+
+app = typer.Typer()
 
 Login = Annotated[
     str | None,

@@ -7,7 +7,7 @@ import typer
 from rich.markup import escape
 
 from python_scoring import turns
-from python_scoring.cli import app, err, out, progress, ready_warehouse
+from python_scoring.commands.common import err, out, progress, ready_warehouse
 from python_scoring.errors import BadInput
 from python_scoring.identities import keys
 from python_scoring.tables import query_table
@@ -15,6 +15,7 @@ from python_scoring.tables import query_table
 if TYPE_CHECKING:
     from python_scoring.identities.forget import Forgotten
 
+app = typer.Typer()
 keys_app = typer.Typer(
     help="The key that hides external identifiers.", no_args_is_help=True
 )

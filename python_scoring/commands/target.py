@@ -7,8 +7,10 @@ import typer
 from rich.markup import escape
 
 from python_scoring.audit import store as trail
-from python_scoring.cli import Org, app, out, ready_warehouse
+from python_scoring.commands.common import Org, out, ready_warehouse
 from python_scoring.errors import BadInput
+
+app = typer.Typer()
 
 
 @app.command()
