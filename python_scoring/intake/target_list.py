@@ -56,6 +56,17 @@ group by 1
 """
 
 
+def make_countable(conn: Connection, schema: str) -> None:
+    """Vacuum the list of a build, so that its index alone tells who is in it.
+
+    When dbt is done: transactions of other models would keep rows from being seen as
+    everybody's.
+    """
+    if not warehouse.is_duckdb(conn):
+        relation = sql.Identifier(schema, "positive_roi_patients")
+        conn.execute(sql.SQL("vacuum {}").format(relation))
+
+
 def above(
     conn: Connection, build: BuildRecord, patients: Sequence[int]
 ) -> dict[tuple[int, str], int]:

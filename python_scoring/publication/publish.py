@@ -11,7 +11,7 @@ from python_scoring.audit import store as trail
 from python_scoring.dbt import Project, target_dir
 from python_scoring.duck import swap as one_file
 from python_scoring.errors import BadInput
-from python_scoring.intake import plan, world
+from python_scoring.intake import plan, target_list, world
 from python_scoring.publication import (
     builds,
     grants,
@@ -38,7 +38,9 @@ class Publication:
 
 def finish_candidate(conn: Connection, build_id: int, project: Project) -> None:
     """Note that a candidate has passed: its rows, tests and model."""
-    counts = _row_counts(conn, builds.candidate_schema(conn, build_id))
+    schema = builds.candidate_schema(conn, build_id)
+    target_list.make_countable(conn, schema)
+    counts = _row_counts(conn, schema)
     model = registry.champion(conn, TARGET)
     manifest.keep(build_id, target_dir() / "manifest.json")
     builds.note(

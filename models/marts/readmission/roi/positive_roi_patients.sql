@@ -1,10 +1,9 @@
--- Vacuumed, so that who stands above somebody can be counted from the index alone.
+-- Who stands above somebody is counted from the index alone.
 {{
     config(
         indexes=[{'columns': [
             'organization_id', 'prediction_window', 'net_benefit', 'patient_id'
-        ]}],
-        post_hook={'sql': 'vacuum {{ this }}', 'transaction': false}
+        ]}]
     )
 }}
 
