@@ -93,11 +93,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-for commands in (
-    *(builds, intake, scoring, keeping, tools),
-    *(target, dashboard, identities),
-):
-    app.add_typer(commands.app)
+for room in (builds, intake, scoring, keeping, tools, target, dashboard, identities):
+    app.add_typer(room.app)
 app.add_typer(load.app, name="load")
 app.add_typer(access.app, name="access")
 app.add_typer(audit.app, name="audit")

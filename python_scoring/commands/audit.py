@@ -1,6 +1,5 @@
 """`riskmart audit ...`: show the trail, verify it, archive it, import reads."""
 
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -8,13 +7,13 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from python_scoring import config, server, warehouse
+from python_scoring import config, server
 from python_scoring.audit import access_log, archive, show, verify
 from python_scoring.audit.verify import Verdict
+from python_scoring.commands.common import err, out, ready_warehouse
 from python_scoring.errors import GateFailed
 from python_scoring.warehouse import Connection
 
@@ -22,17 +21,12 @@ app = typer.Typer(
     help="The trail: what was done and who read, by whom and when.",
     no_args_is_help=True,
 )
-# A pipe has no width: a table there is as wide as it needs to be.
-out = Console(width=None if sys.stdout.isatty() else 200)
-err = Console(stderr=True, soft_wrap=True)
 
 
 @contextmanager
 def _as_ourselves() -> Iterator[Connection]:
     """Connect as who logged in: the role that builds may not read the trail."""
-    server.ensure_running()
-    with warehouse.connect(autocommit=True) as conn:
-        warehouse.prepare(conn)
+    with ready_warehouse() as conn:
         conn.execute("set role none")
         yield conn
 

@@ -3,7 +3,6 @@
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from datetime import datetime
 from typing import Annotated
 
 import duckdb
@@ -22,19 +21,8 @@ _PIPE_WIDTH = None if sys.stdout.isatty() else 200
 out = Console(width=_PIPE_WIDTH)
 err = Console(stderr=True, soft_wrap=True)
 
-Org = Annotated[
-    str, typer.Option("--org", help="Code from seeds/rules/organizations.csv.")
-]
-AsOf = Annotated[
-    datetime,
-    typer.Option("--as-of", formats=["%Y-%m-%d"], help="The day looked back from."),
-]
-MaxRejectShare = Annotated[
-    float, typer.Option(help="Share of a file's rows that may be bad.")
-]
-Replace = Annotated[
-    bool, typer.Option("--replace", help="Take the place of another load of that day.")
-]
+ORG = typer.Option("--org", help="Code from seeds/rules/organizations.csv.")
+Org = Annotated[str, ORG]
 
 
 @contextmanager
@@ -44,6 +32,12 @@ def ready_warehouse() -> Iterator[Connection]:
     with warehouse.connect(autocommit=True) as conn:
         warehouse.prepare(conn)
         yield conn
+
+
+def make_ready() -> None:
+    """Have the warehouse running, with its raw tables in place, for another program."""
+    with ready_warehouse():
+        pass
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from rich.markup import escape
 
 from python_scoring import config, server, status, warehouse
 from python_scoring.access import protection
-from python_scoring.commands.common import err, out, ready_warehouse
+from python_scoring.commands.common import err, make_ready, out, ready_warehouse
 from python_scoring.errors import BadInput
 
 app = typer.Typer()
@@ -63,8 +63,7 @@ def show_status() -> None:
 @db_app.command("start")
 def db_start() -> None:
     """Start the embedded server (or find it running) and make the raw tables."""
-    with ready_warehouse():
-        pass
+    make_ready()
     out.print(f"Ready: {config.describe()}")
 
 

@@ -9,10 +9,8 @@ from rich.markup import escape
 
 from python_scoring import status, warehouse
 from python_scoring.commands.common import (
-    AsOf,
-    MaxRejectShare,
+    ORG,
     Org,
-    Replace,
     in_turn,
     out,
     progress,
@@ -26,6 +24,18 @@ if TYPE_CHECKING:
 app = typer.Typer(
     help="Take in a cohort from files, or take one out.", no_args_is_help=True
 )
+
+_AS_OF = typer.Option("--as-of", formats=["%Y-%m-%d"], help="The day looked back from.")
+AsOf = Annotated[datetime, _AS_OF]
+MaxRejectShare = Annotated[
+    float, typer.Option(help="Share of a file's rows that may be bad.")
+]
+Replace = Annotated[
+    bool, typer.Option("--replace", help="Take the place of another load of that day.")
+]
+Template = Annotated[
+    bool, typer.Option("--template", help="Print the layout and an example.")
+]
 
 
 @app.command("cms")
@@ -59,13 +69,8 @@ def load_cohort(
             help="A .csv, .csv.gz or .parquet file, or a folder of .parquet files."
         ),
     ] = None,
-    org: Annotated[
-        str | None, typer.Option(help="Code from seeds/rules/organizations.csv.")
-    ] = None,
-    as_of: Annotated[
-        datetime | None,
-        typer.Option("--as-of", formats=["%Y-%m-%d"], help="The day looked back from."),
-    ] = None,
+    org: Annotated[str | None, ORG] = None,
+    as_of: Annotated[datetime | None, _AS_OF] = None,
     outcomes: Annotated[
         Path | None,
         typer.Option(
@@ -75,9 +80,7 @@ def load_cohort(
     training: Annotated[
         bool, typer.Option("--training", help="A labelled history, never in a mart.")
     ] = False,
-    template: Annotated[
-        bool, typer.Option("--template", help="Print the layout and an example.")
-    ] = False,
+    template: Template = False,
     max_reject_share: MaxRejectShare = 0.01,
     replace: Replace = False,
     replace_reference: Annotated[
@@ -147,9 +150,7 @@ def load_enrolments(
     programme: Annotated[
         str | None, typer.Option(help="Code of the programme, in capitals.")
     ] = None,
-    template: Annotated[
-        bool, typer.Option("--template", help="Print the layout and an example.")
-    ] = False,
+    template: Template = False,
     max_reject_share: MaxRejectShare = 0.01,
     replace: Annotated[
         bool,

@@ -11,7 +11,7 @@ import typer
 
 from python_scoring import config, status
 from python_scoring.audit import store as trail
-from python_scoring.commands.common import err, out, ready_warehouse
+from python_scoring.commands.common import err, make_ready, out, ready_warehouse
 from python_scoring.duck.connection import in_words as errors_in_words
 from python_scoring.embedded import binaries
 from python_scoring.errors import BadInput
@@ -20,6 +20,13 @@ from python_scoring.identities import keys
 app = typer.Typer()
 docs_app = typer.Typer(help="Pages made from the project.", no_args_is_help=True)
 app.add_typer(docs_app, name="docs")
+
+# Every word is the other program's, --help too.
+_PASSED_ON = {
+    "ignore_unknown_options": True,
+    "allow_extra_args": True,
+    "help_option_names": [],
+}
 
 
 @app.command()
@@ -48,43 +55,28 @@ def psql(
     arguments: Annotated[list[str] | None, typer.Argument(help="For psql.")] = None,
 ) -> None:
     """Open psql on the warehouse."""
-    with ready_warehouse():
-        pass
+    make_ready()
     sys.stdout.flush()
     program = str(binaries.client("psql"))
     environment = {**keys.without_key(os.environ), **config.libpq_environment()}
     os.execve(program, [program, *(arguments or [])], environment)
 
 
-@app.command(
-    context_settings={
-        "ignore_unknown_options": True,
-        "allow_extra_args": True,
-        "help_option_names": [],
-    }
-)
+@app.command(context_settings=_PASSED_ON)
 def dbt(context: typer.Context) -> None:
     """Run dbt itself on the warehouse: riskmart dbt build --select patients+."""
     from python_scoring import dbt as dbt_project
 
-    with ready_warehouse():
-        pass
+    make_ready()
     raise typer.Exit(dbt_project.passthrough(context.args))
 
 
-@app.command(
-    context_settings={
-        "ignore_unknown_options": True,
-        "allow_extra_args": True,
-        "help_option_names": [],
-    }
-)
+@app.command(context_settings=_PASSED_ON)
 def mf(context: typer.Context) -> None:
     """Ask the metrics, by MetricFlow: riskmart mf query --metrics net_benefit."""
     from python_scoring import semantic
 
-    with ready_warehouse():
-        pass
+    make_ready()
     raise typer.Exit(semantic.passthrough(context.args))
 
 

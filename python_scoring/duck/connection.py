@@ -112,7 +112,7 @@ def _opened(path: Path) -> duckdb.DuckDBPyConnection:
     # Given as it is opened, and to dbt in the same words: once anything was put into
     # the temporary folder, DuckDB lets nobody set it any more, to the same one either.
     settings = config.duckdb_settings()
-    _check(settings)
+    _check_limit(settings["memory_limit"])
     for pause in _RETRY_PAUSES:
         try:
             return duckdb.connect(str(path), config=dict(settings))
@@ -126,13 +126,16 @@ def _opened(path: Path) -> duckdb.DuckDBPyConnection:
         raise _why_not_opened(path, error) from None
 
 
-def _check(settings: Mapping[str, str]) -> None:
-    """Refuse a setting that DuckDB does not take, by the name that people give it."""
-    memory = settings["memory_limit"]
-    # DuckDB takes -5 and none for no limit at all.
+def _check_limit(memory: str) -> None:
+    """Refuse what DuckDB takes for no limit at all, as -5 and none."""
     if not memory.strip()[:1].isdigit():
         variable, expected = _NAMED_BY["memory_limit"]
         raise BadInput(f"{variable} {memory}: not a limit; expected {expected}")
+
+
+def _check_settings() -> None:
+    """Refuse a setting that DuckDB does not take, by the name that people give it."""
+    settings = config.duckdb_settings()
     for name, (variable, expected) in _NAMED_BY.items():
         try:
             duckdb.connect(config={name: settings[name]}).close()
@@ -172,6 +175,8 @@ def _first_line(error: duckdb.Error) -> str:
 
 
 def _why_not_opened(path: Path, error: duckdb.Error) -> BadInput:
+    # Only now: to try each takes longer than to open the file.
+    _check_settings()
     lacking = in_words(error)
     if lacking:
         return BadInput(f"{path}: {lacking}")
