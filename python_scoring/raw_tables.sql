@@ -1,5 +1,7 @@
 -- Everything that Python writes and dbt reads. Idempotent: run at every start.
 -- People's identifiers live here and in staging only; readers get neither.
+-- A DuckDB file has the tables and the view of these, made from these statements
+-- (duck/raw_tables.py).
 
 create schema if not exists raw;
 
@@ -226,7 +228,12 @@ create table if not exists raw.prediction_batches (
     target text not null,
     model_version text not null references raw.model_registry (model_version),
     scored_at timestamptz not null,
-    row_count bigint not null
+    row_count bigint not null,
+    -- how far intake had come that scored somebody; null where a build did
+    intake_entry_id bigint,
+    -- by which arithmetic; two agree but for the last digits
+    scored_in text not null default 'python'
+    check (scored_in in ('python', 'database'))
 );
 
 -- No foreign key to the batch: checking it row by row took 11 of 13 seconds for
@@ -346,10 +353,13 @@ create table if not exists raw.builds (
     model_version text,
     row_counts jsonb,
     test_count integer,
-    failures text
+    failures text,
+    -- how far it holds what was handed in (raw.new_patients.entry_id)
+    intake_entry_id bigint not null default 0,
+    -- which SQL made its features
+    feature_version text
 );
--- For the builds of warehouses that are older than these columns: how far they hold
--- what was handed in (raw.new_patients.entry_id), and which SQL made their features.
+-- For the builds of warehouses that are older than these columns.
 alter table raw.builds
 add column if not exists intake_entry_id bigint not null default 0,
 add column if not exists feature_version text;
@@ -471,6 +481,10 @@ create table if not exists raw.new_patient_raw_input (
     outcome text check (outcome in ('accepted', 'unchanged', 'rejected')),
     -- field, value, expected
     faults jsonb,
+    -- that `content` is encrypted under (Fernet); null where it is plain
+    key_fingerprint text,
+    -- for the policy on it (access/protection.py)
+    submitted_by text not null default session_user,
     unique (submission_id, position),
     check ((outcome is null) = (processed_at is null)),
     check ((coalesce(outcome, '') = 'rejected') = (faults is not null))
@@ -508,18 +522,19 @@ create table if not exists raw.new_patients (
     annual_cost double precision not null,
     inpatient_cost double precision not null,
     received_at timestamptz not null,
+    -- in the order of entry: whoever enters holds a lock until it is committed
+    entry_id bigint generated always as identity,
     check (num_nulls(birth_date, age) = 1)
 );
 create index if not exists new_patients_person
 on raw.new_patients (org_code, external_id, index_date, input_id);
--- In the order of entry: whoever enters holds a lock until it is committed.
+-- For the records of warehouses that are older than these columns.
 alter table raw.new_patients
 add column if not exists entry_id bigint generated always as identity;
-create unique index if not exists new_patients_entry on raw.new_patients (entry_id);
-
--- The key that `content` is encrypted under (Fernet); null where it is plain.
 alter table raw.new_patient_raw_input
-add column if not exists key_fingerprint text;
+add column if not exists key_fingerprint text,
+add column if not exists submitted_by text not null default session_user;
+create unique index if not exists new_patients_entry on raw.new_patients (entry_id);
 
 -- Which SQL made a person's features, from which record and among whose costs.
 create table if not exists raw.patient_feature_engineering_log (
@@ -545,13 +560,14 @@ create table if not exists raw.intake_steps (
     primary key (build_id, position)
 );
 
--- Scores that intake made say up to whom. A build reads those of before it began
--- alone, so that all its parts go by the same; everybody else reads all.
+-- For the batches of warehouses that are older than these columns.
 alter table raw.prediction_batches
 add column if not exists intake_entry_id bigint,
--- by which arithmetic; two agree but for the last digits
 add column if not exists scored_in text not null default 'python'
 check (scored_in in ('python', 'database'));
+
+-- Scores that intake made say up to whom. A build reads those of before it began
+-- alone, so that all its parts go by the same; everybody else reads all.
 create or replace view raw.visible_batches with (security_invoker = true) as
 select
     batch_id,
@@ -585,10 +601,6 @@ begin
     end if;
 end
 $$;
-
--- Which login queued a record, for the policy on it (access/protection.py).
-alter table raw.new_patient_raw_input
-add column if not exists submitted_by text not null default session_user;
 
 -- New numbers follow the last one of everybody, also of people whom whoever takes
 -- somebody in may not see.

@@ -21,6 +21,7 @@ from psycopg import sql
 from psycopg.types.json import Json, Jsonb
 
 from python_scoring import config
+from python_scoring.duck import raw_tables
 from python_scoring.errors import BadInput
 
 _SLOT = re.compile(r"%(%|s|\((\w+)\)s)")
@@ -39,7 +40,6 @@ _SAID_OTHERWISE = {"pg_temp.": "temp.", " for update": "", " on commit drop": ""
 _QUOTES_AND_COMMENTS = re.compile(
     r"""('(?:[^']|'')*'|"(?:[^"]|"")*"|--[^\n]*|/\*.*?\*/)""", re.DOTALL
 )
-_RAW_TABLES = Path(__file__).with_name("raw_tables.sql")
 
 # Who sets a setting that DuckDB may refuse, and what it should be.
 _NAMED_BY = {
@@ -203,7 +203,7 @@ def prepare(connection: "Connection") -> None:
     What was applied is noted on one of them, so that a command that only reads writes
     nothing: not to a full disk either.
     """
-    statements = _RAW_TABLES.read_text(encoding="utf-8")
+    statements = raw_tables.statements()
     note = f"Tables as of {hashlib.sha256(statements.encode()).hexdigest()[:16]}"
     with connection.transaction():
         if connection.execute(_NOTE).fetchone() != (note,):

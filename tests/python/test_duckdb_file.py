@@ -24,6 +24,7 @@ from python_scoring import config, warehouse
 from python_scoring.cohorts import cohort, loads
 from python_scoring.dbt import project_environment
 from python_scoring.duck import connection as duck
+from python_scoring.duck import raw_tables
 from python_scoring.errors import BadInput
 from python_scoring.identities import keys
 from python_scoring.warehouse import Connection
@@ -88,6 +89,34 @@ def test_raw_tables_are_those_of_postgresql(conn: Connection, tmp_path: Path) ->
         theirs = columns(other)
     assert len({table for table, _ in theirs}) > 20
     assert ours == theirs
+
+
+_RULES = """
+select split_part(conrelid::regclass::text, '.', 2), contype = 'p', count(*)
+from pg_constraint
+where connamespace = 'raw'::regnamespace and contype in ('c', 'p')
+    and pg_get_constraintdef(oid) not like '%isfinite%'
+group by 1, 2
+"""
+_DUCKDB_RULES = """
+select table_name, constraint_type = 'PRIMARY KEY', count(*)
+from duckdb_constraints()
+where schema_name = 'raw' and constraint_type in ('CHECK', 'PRIMARY KEY')
+group by all
+"""
+
+
+def test_raw_tables_have_their_checks_and_the_small_ones_their_keys(
+    conn: Connection, made: Path
+) -> None:
+    ours = set(conn.execute(_RULES.encode()).fetchall())
+    with warehouse.connect() as other:
+        theirs = set(other.execute(_DUCKDB_RULES).fetchall())
+    assert len(theirs) > 20
+    assert theirs <= ours
+    assert {(f"raw.{table}", is_key) for table, is_key, _ in ours - theirs} == {
+        (table, True) for table in raw_tables.LARGE
+    }
 
 
 def test_raw_tables_are_made_once(made: Path) -> None:

@@ -198,9 +198,10 @@ def test_risk_blind_is_a_walk_down_the_list_by_annual_cost(base: Copy) -> None:
         f" and prediction_window = '{options.window_days[inside[0]]}_day'"
         " group by floor(annual_cost / 10) order by floor(annual_cost / 10) desc"
     )
-    sharing, costs, savings = (np.array(column, float) for column in zip(*groups))
+    sharing, costs, savings = np.array(groups, float).T
     ends = np.cumsum(costs)
-    assert (sharing > 1).any() and (sharing == 1).any()
+    assert (sharing > 1).any()
+    assert (sharing == 1).any()
     for budget, cost, net, margin in rows:
         assert cost == pytest.approx(min(budget, spent[-1]))
         walked = np.interp(cost, spent, saved) - cost
