@@ -41,8 +41,9 @@ class Node:
 
     @property
     def name(self) -> str:
-        """The node's name, without package and kind."""
-        return self.unique_id.split(".")[2]
+        """The node's name, without package and kind; of a unit test, its own."""
+        kind, _package, name, *rest = self.unique_id.split(".")
+        return rest[0] if kind == "unit_test" else name
 
     @property
     def is_bad(self) -> bool:
@@ -52,11 +53,15 @@ class Node:
 
 @dataclass
 class Project:
-    """The dbt project, parsed once and then run as often as need be."""
+    """The dbt project, parsed once and then run as often as need be.
+
+    ``unit_tests_passed`` says that an earlier build has passed the unit tests.
+    """
 
     on_node: OnNode | None = None
     nodes: dict[str, Node] = field(default_factory=dict)
     marts_schema: str = CANDIDATE_SCHEMA
+    unit_tests_passed: bool = False
     _manifest: Any = None
 
     def invoke(self, command: str, *arguments: str) -> dict[str, Node]:
@@ -113,7 +118,7 @@ class Project:
         return self._manifest
 
     def all_nodes(self) -> set[str]:
-        """Return the unique ids of everything that `dbt build` runs and tests."""
+        """Return the unique ids of everything that is to be run and tested."""
         manifest = self._manifest
         kinds = {"model", "seed", "test", "snapshot"}
         nodes = {
@@ -122,7 +127,7 @@ class Project:
             # A model that is part of others' SQL is not run by itself.
             if n.resource_type in kinds and n.config.materialized != "ephemeral"
         }
-        return nodes | set(manifest.unit_tests)
+        return nodes if self.unit_tests_passed else nodes | set(manifest.unit_tests)
 
     def relations(self, schema: str) -> set[str]:
         """Return the names of the tables and views that the project has in a schema."""
@@ -138,9 +143,10 @@ class Project:
         return [node for node in self.nodes.values() if node.is_bad]
 
     def test_count(self) -> int:
-        """Return how many data and unit tests ran so far."""
+        """Return how many data and unit tests were passed so far, or before."""
         kinds = ("test.", "unit_test.")
-        return sum(node.unique_id.startswith(kinds) for node in self.nodes.values())
+        ran = sum(node.unique_id.startswith(kinds) for node in self.nodes.values())
+        return ran + (len(self._manifest.unit_tests) if self.unit_tests_passed else 0)
 
     def _notice(self, event: Any) -> None:
         if self.on_node and event.info.name == "NodeFinished":

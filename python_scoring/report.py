@@ -73,6 +73,11 @@ def show_build(console: Console, conn: Connection, done: Build) -> None:
     if done.evaluated:
         show_not_evaluated(console, done.evaluated)
     console.print(_steps(done))
+    if done.unit_tests_passed_in:
+        console.print(
+            "Unit tests: not run, since these files passed them in build "
+            f"{done.unit_tests_passed_in}; --full-refresh runs them again."
+        )
     for warning in done.warnings:
         console.print(f"[yellow]warning[/] {warning}")
     console.print(identities.in_a_line(conn), soft_wrap=True)

@@ -43,6 +43,16 @@ insert into raw.builds (
 returning build_id
 """
 
+_PASSED = """
+select max(build_id)
+from raw.builds
+where project_fingerprint = %s
+    -- a build without tests is never more than a candidate, and has none
+    and test_count > 0
+    and status in ('candidate', 'published', 'retired', 'dropped')
+    and (inputs ->> 'made_with') = %s
+"""
+
 
 @dataclass(frozen=True)
 class BuildRecord:
@@ -239,6 +249,19 @@ def before(conn: Connection, build: BuildRecord) -> BuildRecord | None:
     while place is not None and place.status != "retired":
         place = known.get(place.replaced_build_id or 0)
     return place
+
+
+def passed_unit_tests(conn: Connection) -> int | None:
+    """Return the last build that passed the unit tests as they are now, if one did.
+
+    Their rows are given, so that of the same project, with the same dbt on the same
+    engine, they say the same whatever the data.
+    """
+    row = conn.execute(
+        _PASSED.encode(),
+        (provenance.project_fingerprint(), provenance.made_with(conn)),
+    ).fetchone()
+    return row[0] if row else None
 
 
 def ever_published(conn: Connection) -> set[str]:

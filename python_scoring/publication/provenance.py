@@ -4,6 +4,7 @@ import getpass
 import hashlib
 import subprocess
 from collections.abc import Iterator
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -37,10 +38,24 @@ def seed_hashes() -> dict[str, str]:
 
 
 def inputs(conn: Connection) -> dict[str, Any]:
-    """Return what the marts are made from: seeds, loads, the last batch."""
+    """Return what the marts are made from and with: seeds, loads, the last batch."""
     loads = conn.execute("select load_id from raw.loads order by load_id").fetchall()
     last: list[dict[str, Any]] = warehouse.fetch_as(conn, dict, _LAST)
-    return {"seeds": seed_hashes(), "loads": [i for (i,) in loads], **last[0]}
+    return {
+        "seeds": seed_hashes(),
+        "loads": [i for (i,) in loads],
+        "made_with": made_with(conn),
+        **last[0],
+    }
+
+
+def made_with(conn: Connection) -> str:
+    """Name dbt, its adapter and the engine, with their versions."""
+    adapter = "dbt-duckdb" if warehouse.is_duckdb(conn) else "dbt-postgres"
+    row = conn.execute("select version()").fetchone()
+    assert row is not None
+    ours = [f"{name} {metadata.version(name)}" for name in ("dbt-core", adapter)]
+    return ", ".join([*ours, row[0]])
 
 
 def git_commit() -> str | None:

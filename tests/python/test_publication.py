@@ -492,6 +492,47 @@ def test_publishing_runs_every_data_test_again(clone: Copy) -> None:
     assert seen(clone) == {1}
 
 
+def test_unit_tests_are_passed_once_for_the_same_files(clone: Copy) -> None:
+    """Their rows are given, so that data changes nothing in what they say."""
+    done = pipeline.build(is_published=False)
+    assert done.unit_tests_passed_in == 1
+    assert not [name for name in done.nodes if name.startswith("unit_test.")]
+    counts = clone.rows("select test_count from raw.builds order by build_id")
+    assert counts[0] == counts[1]
+    file = clone.project / "models" / "intermediate" / "features"
+    file /= "int_patient_features.yml"
+    right = file.read_text()
+    line = "1,16,true,1.0,"
+    assert right.count(line) == 1
+    file.write_text(right.replace(line, "1,16,true,0.5,"))
+    try:
+        with pytest.raises(GateFailed, match="golden_patients_get_their_features"):
+            pipeline.build(is_published=False)
+    finally:
+        file.write_text(right)
+
+
+@pytest.mark.parametrize(
+    "otherwise",
+    [
+        "status = 'failed'",
+        "status = 'building'",
+        "test_count = 0",
+        "test_count = null",
+        "project_fingerprint = 'other'",
+        "inputs = inputs - 'made_with'",
+        "inputs = jsonb_set(inputs, '{made_with}', '\"dbt-core 1.0.0\"')",
+    ],
+)
+def test_unit_tests_were_passed_by_tested_builds_alone(
+    clone: Copy, otherwise: str
+) -> None:
+    with warehouse.connect(autocommit=True) as conn:
+        assert builds.passed_unit_tests(conn) == 1
+        conn.execute(f"update raw.builds set {otherwise}".encode())
+        assert builds.passed_unit_tests(conn) is None
+
+
 def test_a_build_that_begins_abandons_what_a_killed_one_left(clone: Copy) -> None:
     with warehouse.connect(autocommit=True) as conn:
         killed = builds.begin(conn)
