@@ -113,7 +113,7 @@ def markdown(costs: list[dict[str, Any]]) -> str:
         [
             row("people", "patients", 1, ",.0f"),
             "| --- |" + " ---: |" * len(costs),
-            row("`riskmart build`, warm, all tests, s", "build_seconds", 1, ",.1f"),
+            row("`riskmart build`, warm, with tests, s", "build_seconds", 1, ",.1f"),
             row("count the rows, s", "count_seconds", 1, ".3f"),
             row(
                 "publish: swap, manifest, drop old builds, s",
