@@ -44,7 +44,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--json", type=Path, help="write everything measured there")
     parser.add_argument(
         "--row-by-row",
-        type=int,
+        type=_count,
         default=run.ROW_BY_ROW_PATIENTS,
         metavar="N",
         help="people to take through the row-by-row way",
@@ -54,6 +54,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--only", action="store_true", help=argparse.SUPPRESS)
     return parser
+
+
+def _count(text: str) -> int:
+    count = int(text)
+    if count < 1:
+        raise ValueError
+    return count
 
 
 def _measure_apart(patients: int, options: argparse.Namespace) -> dict[str, Any]:
