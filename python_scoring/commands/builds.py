@@ -28,7 +28,10 @@ AllowBreaking = Annotated[
 @app.command()
 def build(
     full_refresh: Annotated[
-        bool, typer.Option(help="Make seeds and models anew; raw data stays.")
+        bool,
+        typer.Option(
+            help="Make seeds and models anew, and run unit tests again; raw data stays."
+        ),
     ] = False,
     publish: Annotated[
         bool, typer.Option("--publish/--no-publish", help="Let readers have it.")
