@@ -2,7 +2,7 @@
 
 from psycopg import sql
 
-from python_scoring.publication import builds, publish
+from python_scoring.publication import builds, provenance, publish
 from python_scoring.publication.builds import CANDIDATE_SCHEMA, BuildRecord
 from python_scoring.publication.publish import Publication
 from python_scoring.publication.relations import relations
@@ -63,7 +63,7 @@ def clone_candidate(conn: Connection) -> BuildRecord:
     """Make a candidate of the published tables, noted as any build is."""
     source = builds.published(conn)
     assert source is not None
-    build_id = builds.begin(conn)
+    build_id = builds.begin(conn, provenance.project_fingerprint())
     conn.execute(f"create schema if not exists {CANDIDATE_SCHEMA}".encode())
     for name in relations(conn, source.schema):
         conn.execute(

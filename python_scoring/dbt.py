@@ -12,6 +12,7 @@ from dbt.cli.main import dbtRunner, dbtRunnerResult
 
 from python_scoring import config
 from python_scoring.errors import BadInput, GateFailed
+from python_scoring.publication import provenance
 from python_scoring.publication.builds import CANDIDATE_SCHEMA
 
 OnNode = Callable[[str], None]
@@ -27,6 +28,7 @@ _OUT_OF_REACH = (
     "SSL connection has been closed",
 )
 _BAD = {"error", "fail", "runtime error", "partial success"}
+_READINGS = 3
 
 
 @dataclass(frozen=True)
@@ -55,12 +57,14 @@ class Node:
 class Project:
     """The dbt project, parsed once and then run as often as need be.
 
-    ``unit_tests_passed`` says that an earlier build has passed the unit tests.
+    ``fingerprint`` is of the files as they were read; ``unit_tests_passed`` says that
+    an earlier build of the same has passed the unit tests.
     """
 
     on_node: OnNode | None = None
     nodes: dict[str, Node] = field(default_factory=dict)
     marts_schema: str = CANDIDATE_SCHEMA
+    fingerprint: str = ""
     unit_tests_passed: bool = False
     _manifest: Any = None
 
@@ -91,12 +95,28 @@ class Project:
         return nodes
 
     def parse(self) -> None:
-        """Read the project; later commands reuse what was read."""
-        with project_environment():
-            result = dbtRunner().invoke(["parse", *_candidate_options()])
-        if result.exception is not None:
-            raise _in_words(result)
-        self._manifest = result.result
+        """Read the project; later commands reuse what was read.
+
+        Raises
+        ------
+        GateFailed
+            dbt cannot read it; the message is dbt's own.
+        BadInput
+            Its files change all the time, so that nobody could tell what was read.
+        """
+        for _ in range(_READINGS):
+            fingerprint = provenance.project_fingerprint()
+            with project_environment():
+                result = dbtRunner().invoke(["parse", *_candidate_options()])
+            if result.exception is not None:
+                raise _in_words(result)
+            if provenance.project_fingerprint() == fingerprint:
+                self._manifest, self.fingerprint = result.result, fingerprint
+                return
+        raise BadInput(
+            f"{config.PROJECT_DIR}: models, macros, seeds or tests changed while they "
+            "were read, each time; expected nobody to write them meanwhile"
+        )
 
     def place_marts(self, schema: str) -> None:
         """Let all commands from now on build and read the marts in another schema.
@@ -141,6 +161,12 @@ class Project:
     def bad_nodes(self) -> list[Node]:
         """Return what failed so far."""
         return [node for node in self.nodes.values() if node.is_bad]
+
+    @property
+    def passes_unit_tests(self) -> bool:
+        """Whether all of them were passed, in this run or before."""
+        passed = {name for name, node in self.nodes.items() if node.status == "pass"}
+        return self.unit_tests_passed or set(self._manifest.unit_tests) <= passed
 
     def test_count(self) -> int:
         """Return how many data and unit tests were passed so far, or before."""

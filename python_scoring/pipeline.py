@@ -17,7 +17,7 @@ from python_scoring.cohorts.loads import LoadResult
 from python_scoring.dbt import Node, Project
 from python_scoring.errors import BadInput, RiskmartError
 from python_scoring.intake import path, plan
-from python_scoring.publication import builds, publish
+from python_scoring.publication import builds, provenance, publish
 from python_scoring.publication.publish import Publication
 from python_scoring.publication.room import check_room
 from python_scoring.readmission import evaluate, score, train
@@ -125,14 +125,14 @@ def build(
     ):
         with done.step("read project"):
             project.parse()
-        passed_in = builds.passed_unit_tests(conn)
+        passed_in = builds.passed_unit_tests(conn, project.fingerprint)
         if not tests:
             options += _without("test", "unit_test")
         elif passed_in and not full_refresh:
             options += _without("unit_test")
             project.unit_tests_passed = True
             done.unit_tests_passed_in = passed_in
-        done.build_id = builds.begin(conn)
+        done.build_id = builds.begin(conn, project.fingerprint)
         project.place_marts(builds.candidate_schema(conn, done.build_id))
         plan.drop_stale(conn)
         with _noted(done.build_id, project):
@@ -254,15 +254,17 @@ def publish_candidate(
         if candidate is None:
             publish.carry_grants(conn)
             return None
-        publish.check_same_project(candidate)
+        publish.check_same_project(candidate, provenance.project_fingerprint())
         project = Project(on_node=on_node)
         if on_step:
             on_step("tests")
         project.parse()
+        publish.check_same_project(candidate, project.fingerprint)
         project.place_marts(builds.candidate_schema(conn, candidate.build_id))
         publish.check_complete(conn, candidate, project)
         with _noted(candidate.build_id, project):
-            project.unit_tests_passed = builds.passed_unit_tests(conn) is not None
+            passed_in = builds.passed_unit_tests(conn, project.fingerprint)
+            project.unit_tests_passed = passed_in is not None
             left_out = _without("unit_test") if project.unit_tests_passed else []
             gate.run(conn, project, *left_out, command="test")
             gate.check_scored(project)

@@ -46,11 +46,17 @@ returning build_id
 _PASSED = """
 select max(build_id)
 from raw.builds
-where project_fingerprint = %s
-    -- a build without tests is never more than a candidate, and has none
-    and test_count > 0
-    and status in ('candidate', 'published', 'retired', 'dropped')
-    and (inputs ->> 'made_with') = %s
+where project_fingerprint = %(fingerprint)s
+    and riskmart_version = %(version)s
+    and (inputs ->> 'made_with') = %(made_with)s
+    and (inputs ->> 'unit_tests') = 'passed'
+    -- whoever has seen one fail since is not told that they pass
+    and build_id > (
+        select coalesce(max(build_id), 0)
+        from raw.builds
+        where project_fingerprint = %(fingerprint)s
+            and strpos(', ' || failures, ', unit_test ') > 0
+    )
 """
 
 
@@ -99,8 +105,8 @@ def lock(conn: Connection) -> None:
     conn.execute("select pg_advisory_xact_lock(%s)", (_LOCK,))
 
 
-def begin(conn: Connection) -> int:
-    """Clear the last candidate away and note a new build; its number.
+def begin(conn: Connection, fingerprint: str) -> int:
+    """Clear the last candidate away and note a new build of a project; its number.
 
     To be called by whoever holds the turn to build: what still stands as being
     built then is of somebody who was killed.
@@ -123,7 +129,7 @@ def begin(conn: Connection) -> int:
                 provenance.user(),
                 project_vars.version(),
                 provenance.git_commit(),
-                provenance.project_fingerprint(),
+                fingerprint,
                 Jsonb(provenance.inputs(conn)),
             ),
         ).fetchone()
@@ -251,16 +257,18 @@ def before(conn: Connection, build: BuildRecord) -> BuildRecord | None:
     return place
 
 
-def passed_unit_tests(conn: Connection) -> int | None:
-    """Return the last build that passed the unit tests as they are now, if one did.
+def passed_unit_tests(conn: Connection, fingerprint: str) -> int | None:
+    """Return the last build that passed a project's unit tests, if one did.
 
     Their rows are given, so that of the same project, with the same dbt on the same
     engine, they say the same whatever the data.
     """
-    row = conn.execute(
-        _PASSED.encode(),
-        (provenance.project_fingerprint(), provenance.made_with(conn)),
-    ).fetchone()
+    given = {
+        "fingerprint": fingerprint,
+        "version": project_vars.version(),
+        "made_with": provenance.made_with(conn),
+    }
+    row = conn.execute(_PASSED.encode(), given).fetchone()
     return row[0] if row else None
 
 

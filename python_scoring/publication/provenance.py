@@ -11,10 +11,10 @@ from typing import Any
 from python_scoring import config, warehouse
 from python_scoring.warehouse import Connection
 
-# What dbt reads; tests/python is ours.
-_PARTS = ("models", "macros", "seeds", "tests")
-_NOT_DBT = ("python", "fixtures")
-_KINDS = {".sql", ".yml", ".yaml", ".csv", ".md"}
+# What dbt reads, where it looks by itself; tests/python is ours.
+_FILES = ("dbt_project.yml", "packages.yml", "dependencies.yml", ".dbtignore")
+_PARTS = ("models", "macros", "seeds", "tests", "snapshots", "analyses", "functions")
+_KINDS = {".sql", ".yml", ".yaml", ".csv", ".md", ".py"}
 
 _LAST = """
 select (select max(load_id) from raw.enrolment_loads) as last_enrolment_load_id,
@@ -54,8 +54,8 @@ def made_with(conn: Connection) -> str:
     adapter = "dbt-duckdb" if warehouse.is_duckdb(conn) else "dbt-postgres"
     row = conn.execute("select version()").fetchone()
     assert row is not None
-    ours = [f"{name} {metadata.version(name)}" for name in ("dbt-core", adapter)]
-    return ", ".join([*ours, row[0]])
+    names = ("dbt-core", "dbt-common", "dbt-adapters", adapter)
+    return ", ".join([*(f"{name} {metadata.version(name)}" for name in names), row[0]])
 
 
 def git_commit() -> str | None:
@@ -76,12 +76,11 @@ def user() -> str:
 
 
 def _project_files() -> Iterator[Path]:
-    yield config.PROJECT_DIR / "dbt_project.yml"
+    yield from filter(Path.is_file, (config.PROJECT_DIR / name for name in _FILES))
+    ours = config.PROJECT_DIR / "tests" / "python"
     for part in _PARTS:
-        folder = config.PROJECT_DIR / part
-        for file in sorted(folder.rglob("*")):
-            place = file.relative_to(folder).parts[0]
-            if file.suffix in _KINDS and place not in _NOT_DBT:
+        for file in sorted((config.PROJECT_DIR / part).rglob("*")):
+            if file.suffix.lower() in _KINDS and ours not in file.parents:
                 yield file
 
 

@@ -42,6 +42,9 @@ def finish_candidate(conn: Connection, build_id: int, project: Project) -> None:
     target_list.make_countable(conn, schema)
     counts = _row_counts(conn, schema)
     model = registry.champion(conn, TARGET)
+    # A seed is read when it is loaded: of files that are others by now, nobody can tell.
+    is_same = provenance.project_fingerprint() == project.fingerprint
+    has_passed = project.passes_unit_tests and is_same
     manifest.keep(build_id, target_dir() / "manifest.json")
     builds.note(
         conn,
@@ -49,7 +52,10 @@ def finish_candidate(conn: Connection, build_id: int, project: Project) -> None:
         row_counts=counts,
         test_count=project.test_count(),
         model_version=model.model_version if model else None,
-        inputs=provenance.inputs(conn),
+        inputs={
+            **provenance.inputs(conn),
+            "unit_tests": "passed" if has_passed else None,
+        },
         failures=None,
     )
     plan.freeze(conn, build_id)
@@ -176,7 +182,7 @@ def carry_grants(conn: Connection) -> None:
         )
 
 
-def check_same_project(build: BuildRecord) -> None:
+def check_same_project(build: BuildRecord, fingerprint: str) -> None:
     """Refuse a candidate that was built from other files than are here now.
 
     Raises
@@ -184,7 +190,7 @@ def check_same_project(build: BuildRecord) -> None:
     BadInput
         Its tests would not be the tests that it was built with.
     """
-    if build.project_fingerprint != provenance.project_fingerprint():
+    if build.project_fingerprint != fingerprint:
         commit = f", commit {build.git_commit}" if build.git_commit else ""
         raise BadInput(
             f"the candidate (build {build.build_id}{commit}) was built from another "

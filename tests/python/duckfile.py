@@ -10,7 +10,7 @@ import pytest
 from psycopg import sql
 
 from python_scoring import warehouse
-from python_scoring.publication import builds
+from python_scoring.publication import builds, provenance
 from python_scoring.publication.relations import relations
 from python_scoring.warehouse import Connection
 
@@ -57,7 +57,7 @@ def next_candidate(*changes: str) -> int:
     with warehouse.connect(autocommit=True) as conn:
         source = builds.published(conn)
         assert source is not None
-        build_id = builds.begin(conn)
+        build_id = builds.begin(conn, provenance.project_fingerprint())
         schema = builds.schema_of(build_id)
         conn.execute(f"create schema {schema}".encode())
         for name, relation in relations(conn, source.schema).items():

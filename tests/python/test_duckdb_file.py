@@ -47,7 +47,7 @@ from information_schema.columns as columns
 inner join information_schema.tables as tables
     on columns.table_schema = tables.table_schema
     and columns.table_name = tables.table_name
-where tables.table_schema = 'raw' and tables.table_type = 'BASE TABLE'
+where tables.table_schema = 'raw'
 """
 
 

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import psycopg
@@ -9,7 +10,7 @@ import pytest
 from copies import Copy
 from psycopg import sql
 
-from python_scoring import pipeline, project_vars, turns, warehouse
+from python_scoring import dbt, pipeline, project_vars, turns, warehouse
 from python_scoring.errors import BadInput, GateFailed
 from python_scoring.publication import builds, diff, provenance, publish
 from python_scoring.publication.publish import Publication
@@ -42,7 +43,7 @@ def next_candidate(copy: Copy, *changes: str) -> int:
     with warehouse.connect(autocommit=True) as conn:
         source = builds.published(conn)
         assert source is not None
-        build_id = builds.begin(conn)
+        build_id = builds.begin(conn, provenance.project_fingerprint())
         conn.execute("create schema if not exists candidate")
         counts = {}
         found = relations(conn, source.schema)
@@ -492,6 +493,26 @@ def test_publishing_runs_every_data_test_again(clone: Copy) -> None:
     assert seen(clone) == {1}
 
 
+@contextmanager
+def wrong_golden_patient(copy: Copy) -> Iterator[None]:
+    """Let a unit test of an early model fail, for as long as it lasts."""
+    file = copy.project / "models" / "intermediate" / "features"
+    file /= "int_patient_features.yml"
+    right = file.read_text()
+    line = "1,16,true,1.0,"
+    assert right.count(line) == 1
+    file.write_text(right.replace(line, "1,16,true,0.5,"))
+    try:
+        yield
+    finally:
+        file.write_text(right)
+
+
+def passed_unit_tests() -> int | None:
+    with warehouse.connect() as conn:
+        return builds.passed_unit_tests(conn, provenance.project_fingerprint())
+
+
 def test_unit_tests_are_passed_once_for_the_same_files(clone: Copy) -> None:
     """Their rows are given, so that data changes nothing in what they say."""
     done = pipeline.build(is_published=False)
@@ -499,48 +520,91 @@ def test_unit_tests_are_passed_once_for_the_same_files(clone: Copy) -> None:
     assert not [name for name in done.nodes if name.startswith("unit_test.")]
     counts = clone.rows("select test_count from raw.builds order by build_id")
     assert counts[0] == counts[1]
-    file = clone.project / "models" / "intermediate" / "features"
-    file /= "int_patient_features.yml"
-    right = file.read_text()
-    line = "1,16,true,1.0,"
-    assert right.count(line) == 1
-    file.write_text(right.replace(line, "1,16,true,0.5,"))
-    try:
+    with (
+        wrong_golden_patient(clone),
+        pytest.raises(GateFailed, match="golden_patients_get_their_features"),
+    ):
+        pipeline.build(is_published=False)
+    assert passed_unit_tests() == 2
+
+
+def test_a_build_without_tests_has_passed_no_unit_tests(clone: Copy) -> None:
+    with wrong_golden_patient(clone):
+        pipeline.build(tests=False)
+        assert passed_unit_tests() is None
         with pytest.raises(GateFailed, match="golden_patients_get_their_features"):
-            pipeline.build(is_published=False)
+            pipeline.publish_candidate()
+        assert passed_unit_tests() is None
+    assert passed_unit_tests() == 1
+
+
+def test_a_file_saved_while_the_project_is_read_is_read_again(
+    clone: Copy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else what was tested would be noted as what was saved."""
+    file = clone.project / "models" / "marts" / "core" / "builds.sql"
+    before = file.read_text()
+    read = dbt.dbtRunner.invoke
+    readings: list[str] = []
+
+    def saved(times: int) -> None:
+        def invoke(self: Any, *arguments: Any) -> Any:
+            result = read(self, *arguments)
+            if len(readings) < times:
+                file.write_text(file.read_text() + " ")
+            readings.append(provenance.project_fingerprint())
+            return result
+
+        readings.clear()
+        monkeypatch.setattr(dbt.dbtRunner, "invoke", invoke)
+
+    try:
+        saved(times=1)
+        project = dbt.Project()
+        project.parse()
+        assert len(readings) == 2
+        assert project.fingerprint == readings[1] == provenance.project_fingerprint()
+        saved(times=9)
+        with pytest.raises(BadInput, match="changed while they were read"):
+            dbt.Project().parse()
     finally:
-        file.write_text(right)
+        file.write_text(before)
 
 
 @pytest.mark.parametrize(
     "otherwise",
     [
-        "status = 'failed'",
-        "status = 'building'",
-        "test_count = 0",
-        "test_count = null",
         "project_fingerprint = 'other'",
+        "riskmart_version = '0.0.1'",
         "inputs = inputs - 'made_with'",
-        "inputs = jsonb_set(inputs, '{made_with}', '\"dbt-core 1.0.0\"')",
+        'inputs = inputs || \'{"made_with": "dbt-core 1.0.0"}\'',
+        "inputs = inputs - 'unit_tests'",
+        'inputs = inputs || \'{"unit_tests": null}\'',
+        "failures = 'unit_test golden_patients_get_their_features'",
+        "failures = 'test unique_key, unit_test golden_patients_get_their_features'",
     ],
 )
-def test_unit_tests_were_passed_by_tested_builds_alone(
-    clone: Copy, otherwise: str
-) -> None:
-    with warehouse.connect(autocommit=True) as conn:
-        assert builds.passed_unit_tests(conn) == 1
-        conn.execute(f"update raw.builds set {otherwise}".encode())
-        assert builds.passed_unit_tests(conn) is None
+def test_unit_tests_were_passed_by_the_same_alone(clone: Copy, otherwise: str) -> None:
+    assert passed_unit_tests() == 1
+    clone.execute(f"update raw.builds set {otherwise}")
+    assert passed_unit_tests() is None
+
+
+def test_a_failure_of_data_takes_no_word_back(clone: Copy) -> None:
+    clone.execute(
+        "update raw.builds set status = 'failed', failures = 'test unit_test'"
+    )
+    assert passed_unit_tests() == 1
 
 
 def test_a_build_that_begins_abandons_what_a_killed_one_left(clone: Copy) -> None:
     with warehouse.connect(autocommit=True) as conn:
-        killed = builds.begin(conn)
+        killed = builds.begin(conn, provenance.project_fingerprint())
         conn.execute(
             "create schema if not exists candidate;"
             " create table candidate.half (n integer)"
         )
-        following = builds.begin(conn)
+        following = builds.begin(conn, provenance.project_fingerprint())
         assert builds.get(conn, killed).status == "abandoned"
         assert builds.get(conn, following).status == "building"
         assert relations(conn, "candidate") == {}
@@ -600,25 +664,49 @@ def test_builds_tells_from_what_and_what_became_of_it(published: Copy) -> None:
     assert model.startswith("readmission-")
     # It tells of a build that fails, although that is never published.
     with warehouse.connect(autocommit=True) as conn:
-        builds.finish(conn, builds.begin(conn), "failed", failures="test x")
+        builds.finish(
+            conn,
+            builds.begin(conn, provenance.project_fingerprint()),
+            "failed",
+            failures="test x",
+        )
     assert published.rows(
         "select build_id, status, failures from marts.builds order by 1"
     ) == [(1, "published", None), (2, "failed", "test x")]
 
 
-def test_fingerprint_knows_every_file_that_dbt_reads(clone: Copy) -> None:
+@pytest.mark.parametrize(
+    "file",
+    [
+        "models/marts/core/builds.sql",
+        "macros/percent_of.sql",
+        "dbt_project.yml",
+        "tests/generic/unique_key.sql",
+        "seeds/rules/risk_tiers.csv",
+        # as dbt would find them, though there are none
+        "packages.yml",
+        "models/python/one.sql",
+        "models/one.SQL",
+        "models/one.py",
+        "macros/fixtures/one.sql",
+        "tests/fixtures/one.csv",
+        "snapshots/one.sql",
+    ],
+)
+def test_fingerprint_knows_every_file_that_dbt_reads(base: Copy, file: str) -> None:
     before = provenance.project_fingerprint()
-    for file in (
-        clone.project / "models" / "marts" / "core" / "builds.sql",
-        clone.project / "macros" / "percent_of.sql",
-        clone.project / "dbt_project.yml",
-        clone.project / "tests" / "generic" / "unique_key.sql",
-        clone.project / "seeds" / "rules" / "risk_tiers.csv",
-    ):
-        text = file.read_text()
-        file.write_text(text + " ")
-        assert provenance.project_fingerprint() != before, file
-        file.write_text(text)
+    place = base.project / file
+    text = place.read_text() if place.exists() else None
+    made = not place.parent.exists()
+    place.parent.mkdir(exist_ok=True)
+    place.write_text(f"{text or ''} ")
+    assert provenance.project_fingerprint() != before
+    if text is None:
+        place.unlink()
+    else:
+        place.write_text(text)
+    if made:
+        place.parent.rmdir()
     assert provenance.project_fingerprint() == before
 
 
@@ -727,7 +815,7 @@ def test_a_schema_candidate_of_others_is_left_alone(conn: Connection) -> None:
     conn.execute("create schema candidate; create table candidate.people (n integer)")
     try:
         with pytest.raises(BadInput, match="riskmart did not make it"):
-            builds.begin(conn)
+            builds.begin(conn, provenance.project_fingerprint())
     finally:
         conn.rollback()
 
