@@ -56,6 +56,12 @@ where database_name = current_database() and schema_name = 'raw'
     and table_name = 'loads'
 """
 
+_COLUMNS = """
+select table_name, column_name
+from duckdb_columns()
+where database_name = current_database() and schema_name = 'raw'
+"""
+
 _NAMES_OF_SCHEMAS = {
     *("raw", "baseline", "reference", "rules", "staging", "intermediate", "marts"),
     *("main", "temp", "system", "information_schema", "pg_catalog"),
@@ -202,13 +208,36 @@ def prepare(connection: "Connection") -> None:
 
     What was applied is noted on one of them, so that a command that only reads writes
     nothing: not to a full disk either.
+
+    Raises
+    ------
+    BadInput
+        An older riskmart made them, without a column that they have by now.
     """
     statements = raw_tables.statements()
     note = f"Tables as of {hashlib.sha256(statements.encode()).hexdigest()[:16]}"
     with connection.transaction():
-        if connection.execute(_NOTE).fetchone() != (note,):
+        noted = connection.execute(_NOTE).fetchone()
+        if noted != (note,):
             connection.execute(statements)
+            if noted:
+                _check_columns(connection, statements)
             connection.execute(f"comment on table raw.loads is '{note}'")
+
+
+def _check_columns(connection: "Connection", statements: str) -> None:
+    """Refuse tables that lack a column: DuckDB adds none with a constraint."""
+    with duckdb.connect() as fresh:
+        fresh.execute(statements)
+        expected = set(fresh.execute(_COLUMNS).fetchall())
+    lacking = expected - set(connection.execute(_COLUMNS).fetchall())
+    if lacking:
+        table, column = min(lacking)
+        raise BadInput(
+            f"{config.duckdb_file()}: made by an older riskmart: raw.{table} has no "
+            f"column {column}; expected a file of this version: build into another one "
+            "(RISKMART_DUCKDB)"
+        )
 
 
 class Cursor:

@@ -42,7 +42,7 @@ def finish_candidate(conn: Connection, build_id: int, project: Project) -> None:
     target_list.make_countable(conn, schema)
     counts = _row_counts(conn, schema)
     model = registry.champion(conn, TARGET)
-    # A seed is read when it is loaded: of files that are others by now, nobody can tell.
+    # A seed is read when it is loaded: of files that are others by now nobody knows.
     is_same = provenance.project_fingerprint() == project.fingerprint
     has_passed = project.passes_unit_tests and is_same
     manifest.keep(build_id, target_dir() / "manifest.json")

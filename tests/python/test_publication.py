@@ -579,7 +579,7 @@ def test_a_file_saved_while_the_project_is_read_is_read_again(
         "inputs = inputs - 'made_with'",
         'inputs = inputs || \'{"made_with": "dbt-core 1.0.0"}\'',
         "inputs = inputs - 'unit_tests'",
-        'inputs = inputs || \'{"unit_tests": null}\'',
+        "inputs = inputs || '{\"unit_tests\": null}'",
         "failures = 'unit_test golden_patients_get_their_features'",
         "failures = 'test unique_key, unit_test golden_patients_get_their_features'",
     ],
