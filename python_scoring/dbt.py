@@ -57,15 +57,15 @@ class Node:
 class Project:
     """The dbt project, parsed once and then run as often as need be.
 
-    ``fingerprint`` is of the files as they were read; ``unit_tests_passed`` says that
-    an earlier build of the same has passed the unit tests.
+    ``fingerprint`` is of the files as they were read; ``unit_tests_passed_in`` is an
+    earlier build of the same that has passed the unit tests, which are left out then.
     """
 
     on_node: OnNode | None = None
     nodes: dict[str, Node] = field(default_factory=dict)
     marts_schema: str = CANDIDATE_SCHEMA
     fingerprint: str = ""
-    unit_tests_passed: bool = False
+    unit_tests_passed_in: int | None = None
     _manifest: Any = None
 
     def invoke(self, command: str, *arguments: str) -> dict[str, Node]:
@@ -79,11 +79,12 @@ class Project:
             The server is out of reach, or has no room.
         """
         runner = dbtRunner(manifest=self._manifest, callbacks=[self._notice])
+        # `parse` wrote the manifest: no command does so again.
+        options = [*_candidate_options(), "--no-write-json"]
+        if self.unit_tests_passed_in:
+            options += ["--exclude-resource-type", "unit_test"]
         with project_environment():
-            # `parse` wrote the manifest: no command does so again.
-            result = runner.invoke(
-                [command, *_candidate_options(), "--no-write-json", *arguments]
-            )
+            result = runner.invoke([command, *options, *arguments])
         if result.exception is not None:
             raise _in_words(result)
         nodes = {
@@ -147,7 +148,7 @@ class Project:
             # A model that is part of others' SQL is not run by itself.
             if n.resource_type in kinds and n.config.materialized != "ephemeral"
         }
-        return nodes if self.unit_tests_passed else nodes | set(manifest.unit_tests)
+        return nodes if self.unit_tests_passed_in else nodes | set(manifest.unit_tests)
 
     def relations(self, schema: str) -> set[str]:
         """Return the names of the tables and views that the project has in a schema."""
@@ -165,14 +166,17 @@ class Project:
     @property
     def passes_unit_tests(self) -> bool:
         """Whether all of them were passed, in this run or before."""
+        if self.unit_tests_passed_in:
+            return True
         passed = {name for name, node in self.nodes.items() if node.status == "pass"}
-        return self.unit_tests_passed or set(self._manifest.unit_tests) <= passed
+        return set(self._manifest.unit_tests) <= passed
 
     def test_count(self) -> int:
         """Return how many data and unit tests were passed so far, or before."""
         kinds = ("test.", "unit_test.")
         ran = sum(node.unique_id.startswith(kinds) for node in self.nodes.values())
-        return ran + (len(self._manifest.unit_tests) if self.unit_tests_passed else 0)
+        before = self._manifest.unit_tests if self.unit_tests_passed_in else ()
+        return ran + len(before)
 
     def _notice(self, event: Any) -> None:
         if self.on_node and event.info.name == "NodeFinished":

@@ -111,6 +111,7 @@ def build(
     done = Build(on_step=on_step)
     project = Project(on_node=on_node)
     options = ["--full-refresh"] if full_refresh else []
+    options += [] if tests else ["--exclude-resource-type", "test", "unit_test"]
     left_out = () if tests else FOR_TESTS
 
     with done.step("server"):
@@ -125,13 +126,10 @@ def build(
     ):
         with done.step("read project"):
             project.parse()
-        passed_in = builds.passed_unit_tests(conn, project.fingerprint)
-        if not tests:
-            options += _without("test", "unit_test")
-        elif passed_in and not full_refresh:
-            options += _without("unit_test")
-            project.unit_tests_passed = True
-            done.unit_tests_passed_in = passed_in
+        if tests and not full_refresh:
+            project.unit_tests_passed_in = builds.passed_unit_tests(
+                conn, project.fingerprint
+            )
         done.build_id = builds.begin(conn, project.fingerprint)
         project.place_marts(builds.candidate_schema(conn, done.build_id))
         plan.drop_stale(conn)
@@ -155,13 +153,10 @@ def build(
                     tell=on_step,
                 )
     done.nodes = project.nodes
+    done.unit_tests_passed_in = project.unit_tests_passed_in
     done.warnings = [f"{n.name}: {n.message}" for n in gate.warned(project)]
     done.warnings += [done.unprotected] if done.unprotected else []
     return done
-
-
-def _without(*kinds: str) -> list[str]:
-    return ["--exclude-resource-type", *kinds]
 
 
 @contextmanager
@@ -263,10 +258,10 @@ def publish_candidate(
         project.place_marts(builds.candidate_schema(conn, candidate.build_id))
         publish.check_complete(conn, candidate, project)
         with _noted(candidate.build_id, project):
-            passed_in = builds.passed_unit_tests(conn, project.fingerprint)
-            project.unit_tests_passed = passed_in is not None
-            left_out = _without("unit_test") if project.unit_tests_passed else []
-            gate.run(conn, project, *left_out, command="test")
+            project.unit_tests_passed_in = builds.passed_unit_tests(
+                conn, project.fingerprint
+            )
+            gate.run(conn, project, command="test")
             gate.check_scored(project)
             publish.finish_candidate(conn, candidate.build_id, project)
         if on_step:

@@ -18,6 +18,7 @@ from psycopg import sql
 
 from python_scoring import config
 from python_scoring.duck import connection as duck
+from python_scoring.duck import raw_tables
 from python_scoring.embedded import identity
 from python_scoring.errors import BadInput
 
@@ -135,7 +136,7 @@ def prepare(connection: Connection) -> None:
     its table, so that a long load would hold up each command beside it.
     """
     if is_duckdb(connection):
-        duck.prepare(_in_file(connection))
+        raw_tables.prepare(_in_file(connection))
         return
     # Imported here, since they talk to the database through this module.
     from python_scoring.access import protection, roles

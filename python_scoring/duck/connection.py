@@ -4,7 +4,6 @@ One process has the file open at a time, through one instance that all its
 connections share; dbt in the same process is one of them.
 """
 
-import hashlib
 import json
 import os
 import re
@@ -21,7 +20,6 @@ from psycopg import sql
 from psycopg.types.json import Json, Jsonb
 
 from python_scoring import config
-from python_scoring.duck import raw_tables
 from python_scoring.errors import BadInput
 
 _SLOT = re.compile(r"%(%|s|\((\w+)\)s)")
@@ -49,18 +47,6 @@ _NAMED_BY = {
 
 # How DuckDB says that there is no room: in memory, beside it, or on the disk.
 _LACKS = ("Out of Memory Error", "No space left on device")
-
-_NOTE = """
-select comment from duckdb_tables()
-where database_name = current_database() and schema_name = 'raw'
-    and table_name = 'loads'
-"""
-
-_COLUMNS = """
-select table_name, column_name
-from duckdb_columns()
-where database_name = current_database() and schema_name = 'raw'
-"""
 
 _NAMES_OF_SCHEMAS = {
     *("raw", "baseline", "reference", "rules", "staging", "intermediate", "marts"),
@@ -201,43 +187,6 @@ def _why_not_opened(path: Path, error: duckdb.Error) -> BadInput:
             "into another one (RISKMART_DUCKDB), or use the version that wrote it"
         )
     return BadInput(f"{path}: cannot be opened as a DuckDB file: {text}")
-
-
-def prepare(connection: "Connection") -> None:
-    """Make the tables that Python writes and dbt reads, if they are not there.
-
-    What was applied is noted on one of them, so that a command that only reads writes
-    nothing: not to a full disk either.
-
-    Raises
-    ------
-    BadInput
-        An older riskmart made them, without a column that they have by now.
-    """
-    statements = raw_tables.statements()
-    note = f"Tables as of {hashlib.sha256(statements.encode()).hexdigest()[:16]}"
-    with connection.transaction():
-        noted = connection.execute(_NOTE).fetchone()
-        if noted != (note,):
-            connection.execute(statements)
-            if noted:
-                _check_columns(connection, statements)
-            connection.execute(f"comment on table raw.loads is '{note}'")
-
-
-def _check_columns(connection: "Connection", statements: str) -> None:
-    """Refuse tables that lack a column: DuckDB adds none with a constraint."""
-    with duckdb.connect() as fresh:
-        fresh.execute(statements)
-        expected = set(fresh.execute(_COLUMNS).fetchall())
-    lacking = expected - set(connection.execute(_COLUMNS).fetchall())
-    if lacking:
-        table, column = min(lacking)
-        raise BadInput(
-            f"{config.duckdb_file()}: made by an older riskmart: raw.{table} has no "
-            f"column {column}; expected a file of this version: build into another one "
-            "(RISKMART_DUCKDB)"
-        )
 
 
 class Cursor:

@@ -1,7 +1,17 @@
 """The raw tables of a DuckDB file, from the statements that make PostgreSQL's."""
 
+import hashlib
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+import duckdb
+
+from python_scoring import config
+from python_scoring.errors import BadInput
+
+if TYPE_CHECKING:
+    from python_scoring.duck.connection import Connection
 
 _POSTGRES = Path(__file__).parents[1] / "raw_tables.sql"
 _WORDS = Path(__file__).with_name("postgres_words.sql")
@@ -27,8 +37,57 @@ LARGE = {
     *("raw.predictions", "raw.scored_features"),
 }
 
+_NOTE = """
+select comment from duckdb_tables()
+where database_name = current_database() and schema_name = 'raw'
+    and table_name = 'loads'
+"""
 
-def statements() -> str:
+_COLUMNS = """
+select table_name, column_name
+from duckdb_columns()
+where database_name = current_database() and schema_name = 'raw'
+"""
+
+
+def prepare(connection: "Connection") -> None:
+    """Make the tables that Python writes and dbt reads, if they are not there.
+
+    What was applied is noted on one of them, so that a command that only reads writes
+    nothing: not to a full disk either.
+
+    Raises
+    ------
+    BadInput
+        An older riskmart made them, without a column that they have by now.
+    """
+    statements = _statements()
+    note = f"Tables as of {hashlib.sha256(statements.encode()).hexdigest()[:16]}"
+    with connection.transaction():
+        noted = connection.execute(_NOTE).fetchone()
+        if noted != (note,):
+            connection.execute(statements)
+            if noted:
+                _check_columns(connection, statements)
+            connection.execute(f"comment on table raw.loads is '{note}'")
+
+
+def _check_columns(connection: "Connection", statements: str) -> None:
+    """Refuse tables that lack a column: DuckDB adds none with a constraint."""
+    with duckdb.connect() as fresh:
+        fresh.execute(statements)
+        expected = set(fresh.execute(_COLUMNS).fetchall())
+    lacking = expected - set(connection.execute(_COLUMNS).fetchall())
+    if lacking:
+        table, column = min(lacking)
+        raise BadInput(
+            f"{config.duckdb_file()}: made by an older riskmart: raw.{table} has no "
+            f"column {column}; expected a file of this version: build into another one "
+            "(RISKMART_DUCKDB)"
+        )
+
+
+def _statements() -> str:
     """Return what makes the tables where they are not there.
 
     Without foreign keys and the large tables' keys (data tests cover both), without
